@@ -1,0 +1,48 @@
+namespace GrpcLlm.Server.Backends;
+
+/// <summary>How a backend failed, before anyone decides what that means for the call.</summary>
+internal enum BackendFailure
+{
+    /// <summary>Refused, reset, 408, 5xx, an empty or unreadable answer before it began.</summary>
+    Unavailable,
+
+    /// <summary>429, or all keys cooling down.</summary>
+    RateLimited,
+
+    /// <summary>Its own slots and queue are full.</summary>
+    Overloaded,
+
+    /// <summary>It refused the request (4xx without a value of its own here).</summary>
+    Rejected,
+
+    /// <summary>Bad key, bad URL, unknown model there: the operator's fault.</summary>
+    Misconfigured,
+
+    /// <summary>The prompt exceeds its context window.</summary>
+    ContextTooLong,
+
+    /// <summary>Silent for longer than allowed.</summary>
+    Stalled,
+
+    /// <summary>The stream broke off.</summary>
+    Truncated,
+
+    /// <summary>It sent what cannot be read.</summary>
+    Malformed,
+
+    /// <summary>It reported an error inside its stream.</summary>
+    Failed,
+}
+
+/// <summary>A backend failed. The message is safe for the caller: bounded, no key, no prompt.</summary>
+internal sealed class BackendException : Exception
+{
+    public BackendException(BackendFailure failure, string message, Exception? innerException = null)
+        : base(message, innerException) => Failure = failure;
+
+    /// <summary>How it failed.</summary>
+    public BackendFailure Failure { get; }
+
+    /// <summary>When trying again makes sense, if the backend said so.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+}

@@ -1,0 +1,88 @@
+using GrpcLlm.Server.Requests;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Server.Backends;
+
+/// <summary>
+/// A source of generated tokens: a model in this process, or a provider behind a socket. Instances are shared by all
+/// calls and thread-safe.
+/// </summary>
+internal interface IBackend
+{
+    /// <summary>Name in configuration, as clients see it in <c>Started.backend</c>.</summary>
+    string Name { get; }
+
+    /// <summary>Kind in configuration: <c>embedded</c>, <c>simulator</c>, <c>openai</c>, …</summary>
+    string Kind { get; }
+
+    /// <summary>What is known of a model without calling it. Cheap; never blocks.</summary>
+    /// <param name="model">The backend's own name of the model (<c>Routes[].Model</c>).</param>
+    BackendModel Describe(string model);
+
+    /// <summary>
+    /// Names every field of a valid request that this backend cannot honour for this model. A route with a violation
+    /// is skipped; when all routes are, the caller gets INVALID_REQUEST. Nothing is ever ignored in silence.
+    /// </summary>
+    void FindUnsupported(GenerateRequest request, string model, Violations violations);
+
+    /// <summary>
+    /// Generates one answer. Pull-based: nothing beyond one event is produced ahead of the reader. The sequence ends
+    /// with exactly one <see cref="BackendEventKind.Finished"/>; a sequence that ends without one was truncated.
+    /// Disposing the enumerator, or cancelling, stops the model at once.
+    /// </summary>
+    /// <param name="call">The validated request and what routing added to it.</param>
+    /// <param name="cancellationToken">Ends the generation; reaches the upstream socket where there is one.</param>
+    /// <exception cref="BackendException">The backend failed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    IAsyncEnumerable<BackendEvent> GenerateAsync(BackendCall call, CancellationToken cancellationToken);
+
+    /// <summary>Counts the input tokens of a request without generating.</summary>
+    /// <exception cref="BackendException">The backend failed.</exception>
+    ValueTask<InputTokenCount> CountInputTokensAsync(BackendCall call, CancellationToken cancellationToken);
+}
+
+/// <summary>One request on its way to one backend.</summary>
+/// <param name="Request">The caller's request, valid by <see cref="RequestValidator"/>. Never modified.</param>
+/// <param name="Model">The backend's own name of the model.</param>
+internal sealed record BackendCall(GenerateRequest Request, string Model)
+{
+    /// <summary>
+    /// Most output tokens, reasoning included; the smaller of the request's and the tenant's limit. Null: the
+    /// backend's own limit.
+    /// </summary>
+    public uint? MaxOutputTokens { get; init; } =
+        Request.Limits is { HasMaxOutputTokens: true } limits ? limits.MaxOutputTokens : null;
+}
+
+/// <summary>A count of input tokens.</summary>
+/// <param name="Tokens">The count.</param>
+/// <param name="Source">How it was found.</param>
+internal readonly record struct InputTokenCount(uint Tokens, UsageSource Source);
+
+/// <summary>What a backend knows of one of its models. Null or empty: not known.</summary>
+internal sealed record BackendModel
+{
+    /// <summary>What it is, honestly, in a sentence or two.</summary>
+    public string Description { get; init; } = "";
+
+    /// <summary>Name for people.</summary>
+    public string DisplayName { get; init; } = "";
+
+    /// <summary>Who made it.</summary>
+    public string Owner { get; init; } = "";
+
+    /// <summary>Tokens that fit input and output together.</summary>
+    public uint? ContextWindow { get; init; }
+
+    /// <summary>Most output tokens of one call.</summary>
+    public uint? MaxOutputTokens { get; init; }
+
+    /// <summary>What it is known to support.</summary>
+    public IReadOnlyList<ModelCapability> Capabilities { get; init; } = [];
+
+    /// <summary>What it takes.</summary>
+    public IReadOnlyList<Modality> InputModalities { get; init; } = [];
+
+    /// <summary>What it makes.</summary>
+    public IReadOnlyList<Modality> OutputModalities { get; init; } = [];
+}
