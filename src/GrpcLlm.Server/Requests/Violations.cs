@@ -36,6 +36,9 @@ internal sealed class Violations : IEnumerable<Violation>
     public void AddOutOfRange(string field, string range, IFormattable value) =>
         Add(field, $"must be {range}, is {value.ToString(null, CultureInfo.InvariantCulture)}");
 
+    /// <summary>Notes an enum value that this server does not know.</summary>
+    public void AddUnknown(string field, int value) => Add(field, $"{value} is not a value that this server knows");
+
     public IEnumerator<Violation> GetEnumerator() => _kept.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();

@@ -1,0 +1,112 @@
+using Grpc.Core;
+using GrpcLlm.Server.Telemetry;
+
+namespace GrpcLlm.Server.Admission;
+
+/// <summary>Why a generation is told to end before its backend is done.</summary>
+internal enum StopCause
+{
+    /// <summary>It is not.</summary>
+    None,
+
+    /// <summary>The client cancelled, reset the stream or went away.</summary>
+    ClientGone,
+
+    /// <summary>The client did not take output for longer than allowed.</summary>
+    ClientStalled,
+
+    /// <summary>Its <c>time_budget</c> or its deadline, less a margin, ran out.</summary>
+    TimeBudget,
+
+    /// <summary>CancelGeneration was called.</summary>
+    Cancelled,
+
+    /// <summary>The call broke off in this service.</summary>
+    Abandoned,
+}
+
+/// <summary>
+/// The one cancellation of a call: every reason to stop meets here, the first one wins, and one token carries it to
+/// the backend. Thread-safe.
+/// </summary>
+internal sealed class CallLifetime : IDisposable
+{
+    private readonly CancellationTokenSource _source = new();
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenRegistration _clientGone;
+    private readonly ITimer? _budgetTimer;
+    private int _cause;
+
+    /// <param name="clientGone">The transport's own token.</param>
+    /// <param name="budget">Time until <see cref="StopCause.TimeBudget"/>; null: none.</param>
+    /// <param name="timeProvider">Clock of the budget.</param>
+    public CallLifetime(CancellationToken clientGone, TimeSpan? budget, TimeProvider timeProvider)
+    {
+        _clientGone = clientGone.UnsafeRegister(
+            static state => ((CallLifetime)state!).Stop(StopCause.ClientGone), this);
+        if (budget is { } due)
+        {
+            _budgetTimer = timeProvider.CreateTimer(
+                static state => ((CallLifetime)state!).Stop(StopCause.TimeBudget), this,
+                due > TimeSpan.Zero ? due : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Cancelled with the first reason to stop. Belongs to the backend, never to a write.</summary>
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>Completes with the first reason to stop.</summary>
+    public Task Stopped => _stopped.Task;
+
+    /// <summary>The first reason to stop.</summary>
+    public StopCause Cause => (StopCause)Volatile.Read(ref _cause);
+
+    /// <summary>Stops the generation, if nothing did before.</summary>
+    /// <returns>Whether this was the first reason.</returns>
+    public bool Stop(StopCause cause)
+    {
+        if (Interlocked.CompareExchange(ref _cause, (int)cause, (int)StopCause.None) != (int)StopCause.None)
+            return false;
+        _stopped.TrySetResult();
+        try
+        {
+            _source.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The call ended on its own at this very moment; there is nothing left to stop.
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Time for a call, from its own budget and the client's deadline; the earlier one counts. At the deadline gRPC
+    /// drops all trailers, so the call ends a margin before it: <paramref name="deadlineMargin"/>, at most a tenth of
+    /// what was given.
+    /// </summary>
+    /// <param name="deadline">As <see cref="ServerCallContext.Deadline"/>: <see cref="DateTime.MaxValue"/> for none.</param>
+    /// <param name="timeBudget">The request's <c>time_budget</c>; null for none.</param>
+    /// <param name="deadlineMargin">Configured margin.</param>
+    /// <param name="clock">The call's clock: budgets count from acceptance.</param>
+    /// <returns>Time from now; null for no limit. Zero or negative: it is over already.</returns>
+    public static TimeSpan? TimeLeft(
+        DateTime deadline, TimeSpan? timeBudget, TimeSpan deadlineMargin, CallClock clock)
+    {
+        var elapsed = TimeSpan.FromMicroseconds(clock.ElapsedMicroseconds);
+        var left = timeBudget - elapsed;
+        if (deadline == DateTime.MaxValue) return left;
+
+        var given = deadline - clock.AcceptedAt.UtcDateTime;
+        var margin = TimeSpan.FromTicks(Math.Min(deadlineMargin.Ticks, Math.Max(0, given.Ticks / 10)));
+        var untilDeadline = given - margin - elapsed;
+        return left is { } budget && budget < untilDeadline ? budget : untilDeadline;
+    }
+
+    public void Dispose()
+    {
+        _clientGone.Dispose();
+        _budgetTimer?.Dispose();
+        _source.Dispose();
+    }
+}

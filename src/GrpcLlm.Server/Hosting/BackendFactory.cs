@@ -1,0 +1,55 @@
+using GrpcLlm.Server.Backends;
+using GrpcLlm.Server.Backends.Embedded;
+using GrpcLlm.Server.Backends.Simulator;
+
+namespace GrpcLlm.Server.Hosting;
+
+/// <summary>Makes backends of their settings and disposes them with the server. A kind is one line here.</summary>
+internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory loggerFactory) : IAsyncDisposable
+{
+    private readonly List<IBackend> _made = [];
+
+    /// <summary>Makes one backend.</summary>
+    /// <returns>The backend; null if there are errors.</returns>
+    public IBackend? Create(string name, BackendSettings settings, List<string> errors)
+    {
+        var before = errors.Count;
+        IBackend? backend = null;
+        try
+        {
+            backend = settings.Kind switch
+            {
+                "embedded" => Read(new EmbeddedBackendOptions()) is { } options
+                    ? new EmbeddedBackend(name, options, loggerFactory.CreateLogger<EmbeddedBackend>(), timeProvider) : null,
+                "simulator" => Read(new SimulatorOptions()) is { } options
+                    ? new SimulatorBackend(name, options, timeProvider) : null,
+                _ => Unknown(),
+            };
+        }
+        catch (BackendException exception)
+        {
+            errors.Add($"{settings.Section.Path}: {exception.Message}");
+        }
+
+        if (backend is not null) _made.Add(backend);
+        return backend;
+
+        T? Read<T>(T options)
+            where T : class
+        {
+            ConfigurationReader.Read(settings.Section, options, errors, "Kind");
+            return errors.Count == before ? options : null;
+        }
+
+        IBackend? Unknown()
+        {
+            errors.Add($"{settings.Section.Path}:Kind: '{settings.Kind}' is not embedded or simulator");
+            return null;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var backend in _made.OfType<IAsyncDisposable>()) await backend.DisposeAsync();
+    }
+}

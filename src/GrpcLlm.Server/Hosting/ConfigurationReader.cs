@@ -1,0 +1,107 @@
+using System.Collections;
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Reflection;
+
+namespace GrpcLlm.Server.Hosting;
+
+/// <summary>
+/// Binds a section to an options object and names every error with its full key: a value of the wrong form, a value out
+/// of range, a key that nothing reads. The framework's binder stops at the first and skips unknown keys.
+/// </summary>
+internal static class ConfigurationReader
+{
+    /// <summary>Reads a section into an object.</summary>
+    /// <param name="section">The section.</param>
+    /// <param name="target">Options object whose public properties are the keys, in any case.</param>
+    /// <param name="errors">Where errors go.</param>
+    /// <param name="ignoredKeys">Keys that somebody else reads.</param>
+    public static void Read(IConfigurationSection section, object target, List<string> errors, params string[] ignoredKeys)
+    {
+        var properties = target.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(static property => property.CanWrite || typeof(IEnumerable).IsAssignableFrom(property.PropertyType))
+            .ToDictionary(static property => property.Name, StringComparer.OrdinalIgnoreCase);
+        foreach (var child in section.GetChildren())
+        {
+            if (ignoredKeys.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) continue;
+            if (!properties.TryGetValue(child.Key, out var property))
+            {
+                errors.Add($"{child.Path}: there is no such setting");
+                continue;
+            }
+
+            ReadProperty(child, target, property, errors);
+        }
+
+        Validate(section.Path, target, properties.Values, errors);
+    }
+
+    private static void ReadProperty(
+        IConfigurationSection section, object target, PropertyInfo property, List<string> errors)
+    {
+        var value = property.GetValue(target);
+        switch (value)
+        {
+            case Dictionary<string, BackendSettings> backends:
+                foreach (var child in section.GetChildren())
+                    backends[child.Key] = new BackendSettings { Kind = child["Kind"] ?? "", Section = child };
+                break;
+            case Dictionary<string, ModelOptions> models:
+                foreach (var child in section.GetChildren())
+                    Read(child, models[child.Key] = new ModelOptions { Name = child.Key }, errors);
+                break;
+            case List<RouteOptions> routes:
+                foreach (var child in section.GetChildren())
+                {
+                    var route = new RouteOptions();
+                    Read(child, route, errors);
+                    routes.Add(route);
+                }
+
+                break;
+            case List<string> texts:
+                texts.AddRange(section.GetChildren().Select(static child => child.Value ?? ""));
+                break;
+            case LimitOptions or StreamingOptions:
+                Read(section, value, errors);
+                break;
+            default:
+                ReadScalar(section, target, property, errors);
+                break;
+        }
+    }
+
+    private static void ReadScalar(IConfigurationSection section, object target, PropertyInfo property, List<string> errors)
+    {
+        var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        try
+        {
+            property.SetValue(
+                target, TypeDescriptor.GetConverter(type).ConvertFromString(null, CultureInfo.InvariantCulture, section.Value ?? ""));
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException or NotSupportedException)
+        {
+            errors.Add($"{section.Path}: '{section.Value}' is not {Article(type)}");
+        }
+    }
+
+    private static void Validate(string path, object target, IEnumerable<PropertyInfo> properties, List<string> errors)
+    {
+        foreach (var property in properties)
+        {
+            foreach (var rule in property.GetCustomAttributes<ValidationAttribute>())
+            {
+                if (!rule.IsValid(property.GetValue(target)))
+                    errors.Add($"{path}:{property.Name}: {rule.FormatErrorMessage("the value")}");
+            }
+        }
+    }
+
+    private static string Article(Type type) => type switch
+    {
+        _ when type == typeof(TimeSpan) => "a time such as 00:00:30",
+        _ when type == typeof(bool) => "true or false",
+        _ => "a number",
+    };
+}

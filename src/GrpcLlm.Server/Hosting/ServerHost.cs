@@ -1,0 +1,115 @@
+using System.Diagnostics.CodeAnalysis;
+using GrpcLlm.Server.Admission;
+using GrpcLlm.Server.Grpc;
+using GrpcLlm.Server.Routing;
+using GrpcLlm.Server.Telemetry;
+using GrpcLlm.V1;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace GrpcLlm.Server.Hosting;
+
+/// <summary>Composes and runs the server. The one place that knows all parts.</summary>
+internal static class ServerHost
+{
+    /// <summary>Exit code for a configuration that cannot be served.</summary>
+    public const int InvalidConfiguration = 2;
+
+    /// <summary>Runs until told to stop.</summary>
+    /// <returns>0 after a clean stop; <see cref="InvalidConfiguration"/> with every error named on standard error.</returns>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        try
+        {
+            await using var app = Build(args);
+            await app.RunAsync();
+            return 0;
+        }
+        catch (OptionsValidationException exception)
+        {
+            foreach (var failure in exception.Failures) await Console.Error.WriteLineAsync($"configuration: {failure}");
+            return InvalidConfiguration;
+        }
+    }
+
+    /// <summary>Builds the application; nothing listens yet.</summary>
+    /// <param name="args">Command line, in the form of .NET configuration.</param>
+    /// <param name="configure">Last changes, for tests.</param>
+    /// <exception cref="OptionsValidationException">The configuration cannot be served.</exception>
+    public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            Args = args,
+            // Settings lie beside the program, wherever it is started from.
+            ContentRootPath = AppContext.BaseDirectory,
+        });
+        AddServices(builder);
+        configure?.Invoke(builder);
+        var app = builder.Build();
+
+        // Loaded now, so that a wrong setting or a missing model stops the start rather than the first call.
+        _ = app.Services.GetRequiredService<ModelCatalog>();
+        MapEndpoints(app);
+        var readiness = app.Services.GetRequiredService<Readiness>();
+        app.Lifetime.ApplicationStarted.Register(() => readiness.Set(ready: true));
+        app.Lifetime.ApplicationStopping.Register(() =>
+        {
+            readiness.Set(ready: false);
+            readiness.End();
+        });
+        return app;
+    }
+
+    private static void AddServices(WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        builder.WebHost.ConfigureKestrel(KestrelSettings.Apply);
+        services.AddGrpc();
+        services.AddOptions<global::Grpc.AspNetCore.Server.GrpcServiceOptions>()
+            .Configure<IOptions<GrpcLlmOptions>>(static (grpc, options) =>
+                grpc.MaxReceiveMessageSize = options.Value.Limits.MaxRequestBytes);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<
+            global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<GenerationService>, GenerationServiceMethods>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<
+            global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<ReflectionService>, ReflectionServiceMethods>());
+
+        services.AddSingleton<IOptions<GrpcLlmOptions>>(static provider =>
+            Options.Create(GrpcLlmOptions.Bind(provider.GetRequiredService<IConfiguration>())));
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<GenerationService>();
+        services.AddSingleton<HealthService>();
+        services.AddSingleton(static _ => new ReflectionService(
+        [
+            GenerationReflection.Descriptor,
+            global::Grpc.Health.V1.HealthReflection.Descriptor,
+            global::Grpc.Reflection.V1.ReflectionReflection.Descriptor,
+            global::Grpc.Reflection.V1Alpha.ReflectionReflection.Descriptor,
+        ]));
+        services.AddSingleton<LiveCalls>();
+        services.AddSingleton<ServerMetrics>();
+        services.AddSingleton<UsageRecordLog>();
+        services.AddSingleton<Readiness>();
+        services.AddSingleton<BackendFactory>();
+        services.AddSingleton(static provider => ModelCatalogBuilder.Build(
+            provider.GetRequiredService<IOptions<GrpcLlmOptions>>().Value,
+            provider.GetRequiredService<BackendFactory>()));
+    }
+
+    private static void MapEndpoints(WebApplication app)
+    {
+        var time = app.Services.GetRequiredService<TimeProvider>();
+
+        // First of all, so that the clock starts before anything else is done.
+        app.Use((context, next) =>
+        {
+            context.Features.Set(new CallClock(time));
+            return next(context);
+        });
+        app.MapGrpcService<GenerationService>();
+        app.MapGrpcService<HealthService>();
+        app.MapGrpcService<ReflectionService>();
+        OpsEndpoints.Map(app);
+    }
+}

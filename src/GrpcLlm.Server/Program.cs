@@ -1,0 +1,3 @@
+using GrpcLlm.Server.Hosting;
+
+return await ServerHost.RunAsync(args);

@@ -1,0 +1,75 @@
+using GrpcLlm.Server.Backends;
+using GrpcLlm.Server.Requests;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Server.Routing;
+
+/// <summary>One way to serve a model.</summary>
+/// <param name="Backend">Who serves.</param>
+/// <param name="Model">The backend's own name of the model.</param>
+internal sealed record Route(IBackend Backend, string Model);
+
+/// <summary>A model that this deployment serves.</summary>
+/// <param name="Name">Its name on the wire.</param>
+/// <param name="Aliases">Other names for it.</param>
+/// <param name="Routes">Ways to serve it, in the order in which they are tried; at least one.</param>
+internal sealed record ServedModel(string Name, IReadOnlyList<string> Aliases, IReadOnlyList<Route> Routes);
+
+/// <summary>
+/// The models of a deployment, by name and alias, compared ordinally. Immutable and thread-safe.
+/// </summary>
+internal sealed class ModelCatalog
+{
+    private readonly Dictionary<string, ServedModel> _byName = new(StringComparer.Ordinal);
+    private readonly string _defaultModel;
+
+    /// <param name="models">All models; names and aliases are unique among them.</param>
+    /// <param name="defaultModel">Name or alias of the model for requests that name none.</param>
+    public ModelCatalog(IEnumerable<ServedModel> models, string defaultModel)
+    {
+        Models = [.. models.OrderBy(static model => model.Name, StringComparer.Ordinal)];
+        foreach (var model in Models)
+        {
+            _byName.Add(model.Name, model);
+            foreach (var alias in model.Aliases) _byName.Add(alias, model);
+        }
+
+        _defaultModel = _byName[defaultModel].Name;
+    }
+
+    /// <summary>All models, ordered by name.</summary>
+    public IReadOnlyList<ServedModel> Models { get; }
+
+    /// <summary>The model of that name or alias; the default for an empty name.</summary>
+    /// <exception cref="CallFailureException">MODEL_NOT_FOUND.</exception>
+    public ServedModel Find(string name)
+    {
+        if (_byName.TryGetValue(name.Length == 0 ? _defaultModel : name, out var model)) return model;
+        throw new CallFailureException(ErrorReason.ModelNotFound, "No such model here; ListModels names those there are.")
+        {
+            ResourceName = name,
+        };
+    }
+
+    /// <summary>Whether an empty name means this model.</summary>
+    public bool IsDefault(ServedModel model) => string.Equals(model.Name, _defaultModel, StringComparison.Ordinal);
+
+    /// <summary>
+    /// The routes of a model that can honour a request, in order. A route that cannot is skipped.
+    /// </summary>
+    /// <exception cref="CallFailureException">INVALID_REQUEST: none can; the violations are those of the first.</exception>
+    public static IReadOnlyList<Route> RoutesFor(ServedModel model, GenerateRequest request)
+    {
+        Violations? ofFirst = null;
+        List<Route>? able = null;
+        foreach (var route in model.Routes)
+        {
+            var violations = new Violations();
+            route.Backend.FindUnsupported(request, route.Model, violations);
+            if (violations.IsEmpty) (able ??= new List<Route>(model.Routes.Count)).Add(route);
+            else ofFirst ??= violations;
+        }
+
+        return able ?? throw CallFailureException.Invalid(ofFirst!);
+    }
+}

@@ -1,0 +1,159 @@
+using Grpc.Core;
+using GrpcLlm.Server.Requests;
+using GrpcLlm.Server.Telemetry;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Server.Streaming;
+
+/// <summary>
+/// The one writer of a call: numbers and stamps each message, sets the headers just before the first, keeps at most one
+/// write in flight, and measures how long the client leaves output lying. A write that stays pending for longer than
+/// allowed resets this stream alone, never its connection. Not thread-safe; one call, one caller.
+/// </summary>
+internal sealed class ChunkWriter : IDisposable
+{
+    private readonly IServerStreamWriter<TokenChunk> _stream;
+    private readonly HttpResponse _response;
+    private readonly StreamReset _reset;
+    private readonly GenerationRecord _record;
+    private readonly CallStates _states;
+    private readonly TimeSpan _stallTimeout;
+    private Task _write = Task.CompletedTask;
+    private TokenChunk? _inFlight;
+    private long _stalledSince;
+    private StreamState _stateBefore;
+    private ITimer? _stallTimer;
+    private bool _started;
+
+    /// <param name="stream">The transport.</param>
+    /// <param name="response">Where headers go.</param>
+    /// <param name="reset">Ends this stream when its client stalls.</param>
+    /// <param name="record">What is noted of the call.</param>
+    /// <param name="states">State of the call for the gauges.</param>
+    /// <param name="stallTimeout">Longest time for one pending write; zero: no limit.</param>
+    public ChunkWriter(
+        IServerStreamWriter<TokenChunk> stream, HttpResponse response, StreamReset reset, GenerationRecord record,
+        CallStates states, TimeSpan stallTimeout)
+    {
+        _stream = stream;
+        _response = response;
+        _reset = reset;
+        _record = record;
+        _states = states;
+        _stallTimeout = stallTimeout;
+    }
+
+    /// <summary>Whether a write is in flight that must be settled before the next.</summary>
+    public bool IsBusy => _inFlight is not null;
+
+    /// <summary>Completes when the write in flight does.</summary>
+    public Task InFlight => _write;
+
+    /// <summary>
+    /// Hands a message to the transport. Where the client's window has room it is done at once and the chunk can be
+    /// used again; else the writer is busy until <see cref="SettleAsync"/>.
+    /// </summary>
+    /// <param name="chunk">The message; untouched by others until it is done.</param>
+    /// <param name="isLast">Whether to put the finish on it.</param>
+    /// <returns>The chunk, if it is done.</returns>
+    /// <exception cref="CallFailureException">The client has gone, or was sent away for not reading.</exception>
+    public TokenChunk? Start(TokenChunk chunk, bool isLast = false)
+    {
+        chunk.Sequence = _record.LastSequence + 1;
+        chunk.ElapsedUs = (ulong)_record.Clock.ElapsedMicroseconds;
+        if (!_started && chunk.Progress is null)
+        {
+            _started = true;
+            _states.Move(StreamState.Streaming);
+            chunk.Started = BuildStarted();
+        }
+
+        if (!_response.HasStarted) _response.Headers[CallTrailers.RequestId] = _record.RequestId;
+        _record.MessageSent(chunk);
+        if (isLast) chunk.Finish = _record.BuildFinish();
+        _record.ResponseBytes += chunk.CalculateSize();
+
+        // No token: one handed to a write cancels the whole request. The transport ends writes when the client goes.
+        try
+        {
+            _write = _stream.WriteAsync(chunk);
+        }
+        catch (Exception exception) when (IsClientGone(exception))
+        {
+            throw ClientGone(exception);
+        }
+
+        if (_write.IsCompletedSuccessfully) return chunk;
+
+        _inFlight = chunk;
+        _stalledSince = _record.Clock.ElapsedMicroseconds;
+        _stateBefore = _states.Current;
+        _states.Move(StreamState.Stalled);
+        ArmStallTimer(_stallTimeout);
+        return null;
+    }
+
+    /// <summary>Waits for the write in flight.</summary>
+    /// <returns>Its chunk, to be used again.</returns>
+    /// <exception cref="CallFailureException">The client has gone, or was sent away for not reading.</exception>
+    public async ValueTask<TokenChunk> SettleAsync()
+    {
+        var chunk = _inFlight!;
+        try
+        {
+            await _write;
+        }
+        catch (Exception exception) when (IsClientGone(exception))
+        {
+            throw ClientGone(exception);
+        }
+        finally
+        {
+            ArmStallTimer(TimeSpan.Zero);
+            _inFlight = null;
+            _write = Task.CompletedTask;
+            _record.ClientStallMicroseconds += _record.Clock.ElapsedMicroseconds - _stalledSince;
+            _states.Move(_stateBefore);
+        }
+
+        return chunk;
+    }
+
+    public void Dispose() => _stallTimer?.Dispose();
+
+    private void ArmStallTimer(TimeSpan due)
+    {
+        if (_stallTimeout <= TimeSpan.Zero) return;
+        var time = due > TimeSpan.Zero ? due : Timeout.InfiniteTimeSpan;
+        if (_stallTimer is not null)
+        {
+            _stallTimer.Change(time, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
+        _stallTimer = _record.Clock.TimeProvider.CreateTimer(
+            static state => ((StreamReset)state!).ForStalledClient(), _reset, time, Timeout.InfiniteTimeSpan);
+    }
+
+    // A write to a client that has left fails in any of these ways, depending on how far the transport has noticed.
+    private static bool IsClientGone(Exception exception) =>
+        exception is OperationCanceledException or InvalidOperationException or IOException;
+
+    private CallFailureException ClientGone(Exception exception) => _reset.ClientStalled
+        ? new CallFailureException(ErrorReason.ClientStalled, "The client did not read.", exception)
+        : new CallFailureException(ErrorReason.ClientCancelled, "The client has gone.", exception);
+
+    private Started BuildStarted()
+    {
+        var started = new Started
+        {
+            RequestId = _record.RequestId,
+            Model = _record.Model,
+            Backend = _record.Backend,
+            BackendModel = _record.Opening.Model,
+        };
+        if (_record.Opening.InputTokens is { } input) started.InputTokens = input;
+        if (_record.Opening.Seed is { } seed) started.Seed = seed;
+        return started;
+    }
+}

@@ -1,0 +1,267 @@
+using GrpcLlm.Server.Admission;
+using GrpcLlm.Server.Backends;
+using GrpcLlm.Server.Requests;
+using GrpcLlm.Server.Routing;
+using GrpcLlm.Server.Telemetry;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Server.Streaming;
+
+/// <summary>
+/// Relays a backend's events to the client, pull-based: an event is written before the next one is awaited. While a
+/// write is pending, reading goes on into one waiting chunk, then stops; so memory is bounded and the backend pauses.
+/// <code>
+///   backend ── events ──► assembler ──► queue (merges) ──► writer ── one write in flight ──► transport
+/// </code>
+/// One instance per call; not thread-safe.
+/// </summary>
+internal sealed class TokenRelay
+{
+    private readonly ChunkQueue _queue = new();
+    private readonly DeltaAssembler _assembler;
+    private readonly ChunkWriter _writer;
+    private readonly GenerationRecord _record;
+    private readonly CallLifetime _lifetime;
+    private readonly CoalescingDelay _delay;
+
+    private IAsyncEnumerator<BackendEvent>? _events;
+    private ValueTask<bool> _read;
+    private bool _reading;
+    private bool _ended;
+    private CallFailureException? _failure;
+
+    /// <param name="request">What was asked for: stop sequences and coalescing.</param>
+    /// <param name="writer">The call's writer.</param>
+    /// <param name="record">What is noted of the call.</param>
+    /// <param name="lifetime">Why it may have to stop.</param>
+    public TokenRelay(GenerateRequest request, ChunkWriter writer, GenerationRecord record, CallLifetime lifetime)
+    {
+        _writer = writer;
+        _record = record;
+        _lifetime = lifetime;
+        var stops = request.Limits?.StopSequences;
+        _assembler = new DeltaAssembler(
+            _queue, record, stops is { Count: > 0 } ? new StopSequenceMatcher(stops) : null);
+        _delay = new CoalescingDelay(request.Output?.Coalescing, record.Clock.TimeProvider);
+    }
+
+    /// <summary>Relays an answer to its end; the record then holds the finish reason.</summary>
+    /// <exception cref="CallFailureException">
+    /// It failed, and what had arrived was delivered before; or the client has gone.
+    /// </exception>
+    public async Task RunAsync(OpenedAnswer answer)
+    {
+        _events = answer.Rest;
+        try
+        {
+            foreach (var piece in answer.AtHand) await HandleAsync(piece, answer.Arrival);
+            await PumpAsync();
+        }
+        finally
+        {
+            await StopReadingAsync();
+        }
+
+        if (_failure is not null) throw _failure;
+    }
+
+    /// <summary>Ends a call that was told to stop before its first token.</summary>
+    /// <exception cref="CallFailureException">There is no finish for that cause.</exception>
+    public async Task StopBeforeFirstTokenAsync()
+    {
+        await StopAsync();
+        await PumpAsync();
+        if (_failure is not null) throw _failure;
+    }
+
+    private async Task PumpAsync()
+    {
+        while (true)
+        {
+            while (!_writer.IsBusy && IsDue) Write();
+            if (_ended && !_writer.IsBusy) return;
+            if (!_ended && !_reading && _queue.HasRoom) StartReading();
+
+            // The common case first: the client keeps up, and the next event is all there is to wait for.
+            if (_reading && (_read.IsCompleted || (_queue.IsEmpty && !_writer.IsBusy))) await FinishReadingAsync();
+            else if (_writer.IsBusy && _writer.InFlight.IsCompleted) _queue.Recycle(await _writer.SettleAsync());
+            else if (!_ended && !_reading && _lifetime.Cause != StopCause.None) await StopAsync();
+            else await WaitForAnythingAsync();
+        }
+    }
+
+    private bool IsDue => !_queue.IsEmpty
+        && (_ended || !_record.Delivered || !_queue.HasRoom || _delay.IsOver(_queue.WaitingTokens));
+
+    private void Write()
+    {
+        var chunk = _queue.Dequeue();
+        _delay.Restart();
+        var isLast = _ended && _failure is null && _queue.IsEmpty;
+        if (_writer.Start(chunk, isLast) is { } done) _queue.Recycle(done);
+    }
+
+    private void StartReading()
+    {
+        _reading = true;
+        try
+        {
+            _read = _events!.MoveNextAsync();
+        }
+        catch (Exception exception)
+        {
+            _read = ValueTask.FromException<bool>(exception);
+        }
+    }
+
+    private async ValueTask FinishReadingAsync()
+    {
+        bool any;
+        try
+        {
+            if (_read.IsCompleted)
+            {
+                any = await _read;
+            }
+            else
+            {
+                var since = _record.Clock.ElapsedMicroseconds;
+                try
+                {
+                    any = await _read;
+                }
+                finally
+                {
+                    _record.WaitingMicroseconds += _record.Clock.ElapsedMicroseconds - since;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (_lifetime.Cause != StopCause.None)
+        {
+            _reading = false;
+            await StopAsync();
+            return;
+        }
+        catch (BackendException exception)
+        {
+            _reading = false;
+            Fail(FailureOf(exception));
+            return;
+        }
+
+        _reading = false;
+        if (any) await HandleAsync(_events!.Current, _record.Clock.ElapsedMicroseconds);
+        else Fail(FailureOf(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end.")));
+    }
+
+    private async ValueTask HandleAsync(BackendEvent piece, long arrival)
+    {
+        switch (piece.Kind)
+        {
+            case BackendEventKind.Alive or BackendEventKind.Queued:
+                break;
+            case BackendEventKind.Opened:
+                _record.Opening = piece.Opening!;
+                break;
+            case BackendEventKind.Usage:
+                _record.ReportedUsage = piece.Usage;
+                break;
+            case BackendEventKind.Finished:
+                _record.Finish(piece.Ending!);
+                Close();
+                break;
+            default:
+                if (_assembler.Accept(piece, arrival) is not { } found) break;
+
+                // The model goes on behind a stop sequence: it is stopped before anything else is done.
+                await StopReadingAsync();
+                _record.Finish(FinishReason.StopSequence, found);
+                Close();
+                break;
+        }
+    }
+
+    /// <summary>Something told the call to stop: what was received stands, and the cause says how it ends.</summary>
+    private async ValueTask StopAsync()
+    {
+        await StopReadingAsync();
+        switch (_lifetime.Cause)
+        {
+            case StopCause.Cancelled:
+                _record.Finish(FinishReason.Cancelled);
+                Close();
+                break;
+            case StopCause.TimeBudget when _record.Delivered:
+                _record.Finish(FinishReason.TimeBudget);
+                Close();
+                break;
+            case StopCause.TimeBudget:
+                Fail(new CallFailureException(ErrorReason.Deadline, "The time ran out before the first token."));
+                break;
+            case StopCause.ClientStalled:
+                Fail(new CallFailureException(ErrorReason.ClientStalled, "The client did not read."));
+                break;
+            default:
+                Fail(new CallFailureException(ErrorReason.ClientCancelled, "The client has gone."));
+                break;
+        }
+    }
+
+    private void Close()
+    {
+        _ended = true;
+        _assembler.Close();
+    }
+
+    private void Fail(CallFailureException failure)
+    {
+        _ended = true;
+        _failure = failure;
+        if (_record.Delivered) _assembler.FlushText();
+    }
+
+    private CallFailureException FailureOf(BackendException exception) => new(
+        ErrorTable.ReasonOf(exception.Failure, _record.Delivered), exception.Message, exception)
+    {
+        RetryAfter = exception.RetryAfter,
+    };
+
+    /// <summary>Waits for the next event, the write in flight, the end of a coalescing delay or a reason to stop.</summary>
+    private async Task WaitForAnythingAsync()
+    {
+        var since = _record.Clock.ElapsedMicroseconds;
+        var output = _writer.IsBusy ? _writer.InFlight : _delay.Task;
+        if (_reading)
+        {
+            // A ValueTask may be consumed once, so from here on this read is the task. It ends when the call is stopped.
+            var read = _read.AsTask();
+            _read = new ValueTask<bool>(read);
+            await Task.WhenAny(read, output);
+        }
+        else if (_ended)
+        {
+            await Task.WhenAny(output);
+        }
+        else
+        {
+            await Task.WhenAny(output, _lifetime.Stopped);
+        }
+
+        _record.WaitingMicroseconds += _record.Clock.ElapsedMicroseconds - since;
+    }
+
+    private async ValueTask StopReadingAsync()
+    {
+        if (_events is not { } events) return;
+        _events = null;
+        if (_reading)
+        {
+            // Only when the call broke off while a read was pending. An enumerator must not be disposed meanwhile.
+            _lifetime.Stop(StopCause.Abandoned);
+            await Task.WhenAny(_read.AsTask());
+            _reading = false;
+        }
+
+        await events.DisposeAsync();
+    }
+}

@@ -1,0 +1,251 @@
+using Google.Protobuf.Collections;
+using GrpcLlm.Server.Admission;
+using GrpcLlm.Server.Backends;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Server.Telemetry;
+
+/// <summary>
+/// Everything that is known of one generation while it runs and when it ends: finish, summary, trailers and usage
+/// record are all read from here, so they cannot disagree. Written by the call alone; not thread-safe.
+/// </summary>
+internal sealed class GenerationRecord(CallClock clock, string requestId)
+{
+    private const int MaxRawReasonBytes = 64;
+    private const int MaxResponseIdBytes = 128;
+
+    private bool _reasoningStreamed;
+    private bool _backendToldEnd;
+
+    /// <summary>The call's clock.</summary>
+    public CallClock Clock { get; } = clock;
+
+    /// <summary>Name of the generation: the client's, or one made here.</summary>
+    public string RequestId { get; set; } = requestId;
+
+    /// <summary>Who called.</summary>
+    public Tenant Tenant { get; set; } = Tenant.Anonymous;
+
+    /// <summary>The deployment's name of the model; empty until it is routed.</summary>
+    public string Model { get; set; } = "";
+
+    /// <summary>Configured name of the backend that serves; empty until one does.</summary>
+    public string Backend { get; set; } = "";
+
+    /// <summary>The request's labels.</summary>
+    public MapField<string, string> Labels { get; set; } = [];
+
+    /// <summary>Attempts so far, oldest first.</summary>
+    public List<Attempt> Attempts { get; } = [];
+
+    /// <summary>Bytes of the request on the wire.</summary>
+    public int RequestBytes { get; set; }
+
+    /// <summary>Bytes of the messages sent.</summary>
+    public long ResponseBytes { get; set; }
+
+    /// <summary>Microseconds spent waiting for admission or a slot.</summary>
+    public long QueueMicroseconds { get; set; }
+
+    /// <summary>Microseconds spent waiting for others: the backend, or a client that does not read.</summary>
+    public long WaitingMicroseconds { get; set; }
+
+    /// <summary>Microseconds in which output was ready and the client did not take it.</summary>
+    public long ClientStallMicroseconds { get; set; }
+
+    /// <summary>Sequence of the last message sent, progress included; 0 if none.</summary>
+    public ulong LastSequence { get; set; }
+
+    /// <summary>Sum of token_count over the messages sent.</summary>
+    public uint StreamedTokens { get; set; }
+
+    /// <summary>Whether a message other than progress was handed to the transport.</summary>
+    public bool Delivered => FirstMessageMicroseconds is not null;
+
+    /// <summary>When the first message other than progress was handed to the transport.</summary>
+    public long? FirstMessageMicroseconds { get; private set; }
+
+    /// <summary>When the first token was handed to the transport.</summary>
+    public long? FirstTokenSentMicroseconds { get; private set; }
+
+    /// <summary>When the first text was handed to the transport.</summary>
+    public long? FirstTextMicroseconds { get; private set; }
+
+    /// <summary>Tokens received from the backend that serves, held-back ones included.</summary>
+    public uint ReceivedTokens { get; private set; }
+
+    /// <summary>Arrival of the first token from the backend.</summary>
+    public long? FirstArrivalMicroseconds { get; private set; }
+
+    /// <summary>Arrival of the last token from the backend.</summary>
+    public long LastArrivalMicroseconds { get; private set; }
+
+    /// <summary>What the backend told before its first token.</summary>
+    public BackendOpening Opening { get; set; } = new();
+
+    /// <summary>The last usage that the backend reported.</summary>
+    public Usage? ReportedUsage { get; set; }
+
+    /// <summary>Why it finished; unspecified while it runs and when it failed.</summary>
+    public FinishReason FinishReason { get; private set; }
+
+    /// <summary>Why it failed; unspecified while it runs and when it finished.</summary>
+    public ErrorReason ErrorReason { get; private set; }
+
+    /// <summary>The backend's own word for the end, at most 64 bytes.</summary>
+    public string BackendFinishReason { get; private set; } = "";
+
+    /// <summary>The stop sequence that was found.</summary>
+    public string StopSequence { get; private set; } = "";
+
+    /// <summary>What was filtered.</summary>
+    public ContentFilter? ContentFilter { get; private set; }
+
+    /// <summary>Notes tokens that arrived from the backend.</summary>
+    /// <param name="count">How many, 1 or more.</param>
+    /// <param name="arrival">When, in microseconds since acceptance.</param>
+    /// <param name="isReasoning">Whether they are reasoning.</param>
+    public void TokensArrived(uint count, long arrival, bool isReasoning)
+    {
+        ReceivedTokens += count;
+        FirstArrivalMicroseconds ??= arrival;
+        LastArrivalMicroseconds = arrival;
+        _reasoningStreamed |= isReasoning;
+    }
+
+    /// <summary>Notes a message, just before it is handed to the transport.</summary>
+    public void MessageSent(TokenChunk chunk)
+    {
+        LastSequence = chunk.Sequence;
+        StreamedTokens += chunk.TokenCount;
+        if (chunk.Progress is not null) return;
+        FirstMessageMicroseconds ??= (long)chunk.ElapsedUs;
+        if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.None) return;
+        FirstTokenSentMicroseconds ??= (long)chunk.ElapsedUs;
+        if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.Text) FirstTextMicroseconds ??= (long)chunk.ElapsedUs;
+    }
+
+    /// <summary>Notes the end that the backend told.</summary>
+    public void Finish(BackendEnding ending)
+    {
+        _backendToldEnd = true;
+        BackendFinishReason = Utf8Text.Cut(ending.RawReason, MaxRawReasonBytes);
+        ContentFilter = ending.ContentFilter;
+        ReportedUsage = ending.Usage ?? ReportedUsage;
+        Finish(ending.Reason, ending.StopSequence);
+    }
+
+    /// <summary>Notes an end that the service made: a stop sequence, a budget, a cancel.</summary>
+    public void Finish(FinishReason reason, string stopSequence = "")
+    {
+        FinishReason = reason;
+        StopSequence = stopSequence;
+    }
+
+    /// <summary>Notes a failure.</summary>
+    public void Fail(ErrorReason reason)
+    {
+        ErrorReason = reason;
+        FinishReason = FinishReason.Unspecified;
+    }
+
+    /// <summary>
+    /// Usage of the attempt that serves: the backend's own numbers once it told the end, else what was counted here.
+    /// </summary>
+    public Usage BuildUsage()
+    {
+        if (_backendToldEnd && ReportedUsage is not null) return ReportedUsage.Clone();
+
+        // Cut short: input as reported so far, output as received, since a report lags behind the stream.
+        var usage = ReportedUsage?.Clone() ?? new Usage();
+        if (!usage.HasInputTokens && Opening.InputTokens is { } input)
+        {
+            usage.InputTokens = input;
+            usage.InputSource = Opening.TokenCountSource;
+        }
+        else if (usage.HasInputTokens)
+        {
+            usage.InputSource = usage.Source;
+        }
+
+        if (ReceivedTokens >= usage.OutputTokens)
+        {
+            usage.OutputTokens = ReceivedTokens;
+            usage.Source = Opening.TokenCountSource;
+        }
+
+        return usage;
+    }
+
+    /// <summary>Where the time went, up to now.</summary>
+    public Timing BuildTiming(Usage usage)
+    {
+        var total = Clock.ElapsedMicroseconds;
+        var timing = new Timing
+        {
+            QueueUs = (ulong)QueueMicroseconds,
+            TotalUs = (ulong)total,
+            ClientStallUs = (ulong)ClientStallMicroseconds,
+            OverheadUs = (ulong)Math.Max(0, total - QueueMicroseconds - WaitingMicroseconds),
+        };
+        if (FirstTokenSentMicroseconds is { } ttft) timing.TtftUs = (ulong)ttft;
+        if (FirstTextMicroseconds is { } firstText) timing.FirstTextUs = (ulong)firstText;
+        if (FirstArrivalMicroseconds is not { } first) return timing;
+
+        if (Attempts.Count > 0) timing.UpstreamFirstTokenUs = (ulong)Math.Max(0, first - (long)Attempts[^1].StartUs);
+        timing.TpotTokens = _reasoningStreamed ? usage.OutputTokens : usage.OutputTokens - Math.Min(usage.OutputTokens, usage.ReasoningTokens);
+        if (timing.TpotTokens > 1)
+            timing.TpotUs = (double)(LastArrivalMicroseconds - first) / (timing.TpotTokens - 1);
+        return timing;
+    }
+
+    /// <summary>The in-band finish, normative on success.</summary>
+    public Finish BuildFinish()
+    {
+        var usage = BuildUsage();
+        return new Finish
+        {
+            Reason = FinishReason,
+            StopSequence = StopSequence,
+            Usage = usage,
+            Timing = BuildTiming(usage),
+            Backend = Backend,
+            Model = Model,
+            Attempts = (uint)Attempts.Count,
+            CacheState = CacheState.Unspecified,
+            StreamedTokens = StreamedTokens,
+            BackendFinishReason = BackendFinishReason,
+            BackendResponseId = Utf8Text.Cut(Opening.ResponseId, MaxResponseIdBytes),
+            BackendModel = Opening.Model,
+            ContentFilter = ContentFilter,
+        };
+    }
+
+    /// <summary>The trailer's summary: the finish's twin on success, on failure what was delivered and its cost.</summary>
+    public GenerationSummary BuildSummary()
+    {
+        var usage = BuildUsage();
+        var summary = new GenerationSummary
+        {
+            FinishReason = FinishReason,
+            Usage = usage,
+            Timing = BuildTiming(usage),
+            Attempts = (uint)Attempts.Count,
+            Backend = Backend,
+            LastSequence = LastSequence,
+            RequestId = RequestId,
+            Model = Model,
+            ErrorReason = ErrorReason,
+            StreamedTokens = StreamedTokens,
+            StopSequence = Utf8Text.Cut(StopSequence, MaxRawReasonBytes),
+            CacheState = CacheState.Unspecified,
+            BackendFinishReason = BackendFinishReason,
+            BackendResponseId = Utf8Text.Cut(Opening.ResponseId, MaxResponseIdBytes),
+            BackendModel = Opening.Model,
+            ContentFilter = ContentFilter,
+        };
+        summary.AttemptLog.AddRange(Attempts);
+        return summary;
+    }
+
+}
