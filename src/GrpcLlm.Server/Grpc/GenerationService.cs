@@ -106,7 +106,7 @@ internal sealed partial class GenerationService(
         UnaryAsync(() => ValueTask.FromResult(ModelListing.Page(catalog, RequestValidator.Readable(received))));
 
     private async Task OpenAndRelayAsync(
-        IReadOnlyList<Route> routes, GenerateRequest request, GenerationRecord record, CallStates states,
+        IReadOnlyList<ModelRoute> routes, GenerateRequest request, GenerationRecord record, CallStates states,
         CallLifetime lifetime, IServerStreamWriter<TokenChunk> stream, ServerCallContext context)
     {
         var http = context.GetHttpContext();

@@ -22,7 +22,7 @@ internal static class ModelCatalogBuilder
 
         var models = options.Models.Values.Select(model => new ServedModel(
             model.Name, model.Aliases,
-            [.. model.Routes.Select(route => new Route(
+            [.. model.Routes.Select(route => new ModelRoute(
                 backends[route.Backend], route.Model.Length == 0 ? model.Name : route.Model))]));
         return new ModelCatalog(models, options.DefaultModel);
     }

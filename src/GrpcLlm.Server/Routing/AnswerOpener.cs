@@ -16,7 +16,7 @@ internal static class AnswerOpener
     /// <exception cref="CallFailureException">The backend failed before its first token.</exception>
     /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
     public static async Task<OpenedAnswer> OpenAsync(
-        IReadOnlyList<Route> routes, GenerateRequest request, GenerationRecord record, CallStates states,
+        IReadOnlyList<ModelRoute> routes, GenerateRequest request, GenerationRecord record, CallStates states,
         CallProgress progress, CancellationToken cancellationToken)
     {
         var route = routes[0];

@@ -7,13 +7,13 @@ namespace GrpcLlm.Server.Routing;
 /// <summary>One way to serve a model.</summary>
 /// <param name="Backend">Who serves.</param>
 /// <param name="Model">The backend's own name of the model.</param>
-internal sealed record Route(IBackend Backend, string Model);
+internal sealed record ModelRoute(IBackend Backend, string Model);
 
 /// <summary>A model that this deployment serves.</summary>
 /// <param name="Name">Its name on the wire.</param>
 /// <param name="Aliases">Other names for it.</param>
 /// <param name="Routes">Ways to serve it, in the order in which they are tried; at least one.</param>
-internal sealed record ServedModel(string Name, IReadOnlyList<string> Aliases, IReadOnlyList<Route> Routes);
+internal sealed record ServedModel(string Name, IReadOnlyList<string> Aliases, IReadOnlyList<ModelRoute> Routes);
 
 /// <summary>
 /// The models of a deployment, by name and alias, compared ordinally. Immutable and thread-safe.
@@ -58,15 +58,15 @@ internal sealed class ModelCatalog
     /// The routes of a model that can honour a request, in order. A route that cannot is skipped.
     /// </summary>
     /// <exception cref="CallFailureException">INVALID_REQUEST: none can; the violations are those of the first.</exception>
-    public static IReadOnlyList<Route> RoutesFor(ServedModel model, GenerateRequest request)
+    public static IReadOnlyList<ModelRoute> RoutesFor(ServedModel model, GenerateRequest request)
     {
         Violations? ofFirst = null;
-        List<Route>? able = null;
+        List<ModelRoute>? able = null;
         foreach (var route in model.Routes)
         {
             var violations = new Violations();
             route.Backend.FindUnsupported(request, route.Model, violations);
-            if (violations.IsEmpty) (able ??= new List<Route>(model.Routes.Count)).Add(route);
+            if (violations.IsEmpty) (able ??= new List<ModelRoute>(model.Routes.Count)).Add(route);
             else ofFirst ??= violations;
         }
 
