@@ -37,10 +37,10 @@ internal sealed class CallLifetime : IDisposable
     private readonly ITimer? _budgetTimer;
     private int _cause;
 
-    /// <param name="clientGone">The transport's own token.</param>
     /// <param name="budget">Time until <see cref="StopCause.TimeBudget"/>; null: none.</param>
     /// <param name="timeProvider">Clock of the budget.</param>
-    public CallLifetime(CancellationToken clientGone, TimeSpan? budget, TimeProvider timeProvider)
+    /// <param name="clientGone">The transport's own token.</param>
+    public CallLifetime(TimeSpan? budget, TimeProvider timeProvider, CancellationToken clientGone)
     {
         _clientGone = clientGone.UnsafeRegister(
             static state => ((CallLifetime)state!).Stop(StopCause.ClientGone), this);

@@ -7,6 +7,7 @@ using GrpcLlm.Server.Routing;
 using GrpcLlm.Server.Streaming;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.V1;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
 namespace GrpcLlm.Server.Grpc;
@@ -144,7 +145,7 @@ internal sealed partial class GenerationService(
     {
         var left = CallLifetime.TimeLeft(
             context.Deadline, request.Limits?.TimeBudget?.ToTimeSpan(), _streaming.DeadlineMargin, clock);
-        return new CallLifetime(context.CancellationToken, left, clock.TimeProvider);
+        return new CallLifetime(left, clock.TimeProvider, context.CancellationToken);
     }
 
     private static void End(ServerCallContext context, GenerationRecord record, CallFailureException failure)

@@ -1,12 +1,11 @@
-using System.Diagnostics.CodeAnalysis;
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Grpc;
 using GrpcLlm.Server.Routing;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.V1;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using GenerationService = GrpcLlm.Server.Grpc.GenerationService;
 
 namespace GrpcLlm.Server.Hosting;
 

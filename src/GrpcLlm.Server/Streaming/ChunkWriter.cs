@@ -1,4 +1,5 @@
 using Grpc.Core;
+using GrpcLlm.Server.Grpc;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.V1;

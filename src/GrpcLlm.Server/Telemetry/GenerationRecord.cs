@@ -16,6 +16,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
 
     private bool _reasoningStreamed;
     private bool _backendToldEnd;
+    private (Usage Usage, Timing Timing)? _final;
 
     /// <summary>The call's clock.</summary>
     public CallClock Clock { get; } = clock;
@@ -81,10 +82,18 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     public long LastArrivalMicroseconds { get; private set; }
 
     /// <summary>What the backend told before its first token.</summary>
-    public BackendOpening Opening { get; set; } = new();
+    public BackendOpening Opening { get; set; } = new() { TokenCountSource = UsageSource.Unspecified };
 
     /// <summary>The last usage that the backend reported.</summary>
     public Usage? ReportedUsage { get; set; }
+
+    /// <summary>Usage in the end; fixed when it is first read, so that all that tell it agree.</summary>
+    public Usage FinalUsage => Final.Usage;
+
+    /// <summary>Timing in the end; fixed with <see cref="FinalUsage"/>.</summary>
+    public Timing FinalTiming => Final.Timing;
+
+    private (Usage Usage, Timing Timing) Final => _final ??= BuildFinal();
 
     /// <summary>Why it finished; unspecified while it runs and when it failed.</summary>
     public FinishReason FinishReason { get; private set; }
@@ -152,33 +161,41 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>
     /// Usage of the attempt that serves: the backend's own numbers once it told the end, else what was counted here.
     /// </summary>
-    public Usage BuildUsage()
+    private Usage BuildUsage()
     {
         if (_backendToldEnd && ReportedUsage is not null) return ReportedUsage.Clone();
 
         // Cut short: input as reported so far, output as received, since a report lags behind the stream.
         var usage = ReportedUsage?.Clone() ?? new Usage();
-        if (!usage.HasInputTokens && Opening.InputTokens is { } input)
-        {
-            usage.InputTokens = input;
-            usage.InputSource = Opening.TokenCountSource;
-        }
-        else if (usage.HasInputTokens)
-        {
-            usage.InputSource = usage.Source;
-        }
-
+        var inputSource = usage.HasInputTokens ? usage.Source : Opening.TokenCountSource;
+        if (!usage.HasInputTokens && Opening.InputTokens is { } input) usage.InputTokens = input;
         if (ReceivedTokens >= usage.OutputTokens)
         {
             usage.OutputTokens = ReceivedTokens;
             usage.Source = Opening.TokenCountSource;
         }
 
+        // Values of the enum are ordered from the most certain to the least.
+        if (usage.HasInputTokens && inputSource < usage.Source) usage.InputSource = inputSource;
         return usage;
     }
 
+    private (Usage Usage, Timing Timing) BuildFinal()
+    {
+        var usage = BuildUsage();
+
+        // The attempt that served lasts as long as its stream.
+        if (Attempts is [.., { Outcome: AttemptOutcome.Served } attempt])
+        {
+            attempt.DurationUs = (ulong)Clock.ElapsedMicroseconds - attempt.StartUs;
+            attempt.Usage = usage;
+        }
+
+        return (usage, BuildTiming(usage));
+    }
+
     /// <summary>Where the time went, up to now.</summary>
-    public Timing BuildTiming(Usage usage)
+    private Timing BuildTiming(Usage usage)
     {
         var total = Clock.ElapsedMicroseconds;
         var timing = new Timing
@@ -202,13 +219,12 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>The in-band finish, normative on success.</summary>
     public Finish BuildFinish()
     {
-        var usage = BuildUsage();
         return new Finish
         {
             Reason = FinishReason,
             StopSequence = StopSequence,
-            Usage = usage,
-            Timing = BuildTiming(usage),
+            Usage = FinalUsage,
+            Timing = FinalTiming,
             Backend = Backend,
             Model = Model,
             Attempts = (uint)Attempts.Count,
@@ -224,12 +240,11 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>The trailer's summary: the finish's twin on success, on failure what was delivered and its cost.</summary>
     public GenerationSummary BuildSummary()
     {
-        var usage = BuildUsage();
         var summary = new GenerationSummary
         {
             FinishReason = FinishReason,
-            Usage = usage,
-            Timing = BuildTiming(usage),
+            Usage = FinalUsage,
+            Timing = FinalTiming,
             Attempts = (uint)Attempts.Count,
             Backend = Backend,
             LastSequence = LastSequence,

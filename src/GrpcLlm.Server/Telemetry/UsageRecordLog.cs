@@ -21,13 +21,14 @@ internal sealed partial class UsageRecordLog(ILoggerFactory loggerFactory)
     public void Write(GenerationRecord record)
     {
         if (!_logger.IsEnabled(LogLevel.Information)) return;
-        UsageRecorded(_logger, ToJson(record));
+        var line = ToJson(record);
+        UsageRecorded(_logger, line);
     }
 
     internal static string ToJson(GenerationRecord record)
     {
-        var usage = record.BuildUsage();
-        var timing = record.BuildTiming(usage);
+        var usage = record.FinalUsage;
+        var timing = record.FinalTiming;
         var buffer = new ArrayBufferWriter<byte>(512);
         using (var json = new Utf8JsonWriter(buffer))
         {

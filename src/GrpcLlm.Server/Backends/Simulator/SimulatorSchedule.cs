@@ -1,5 +1,3 @@
-using GrpcLlm.V1;
-
 namespace GrpcLlm.Server.Backends.Simulator;
 
 /// <summary>
