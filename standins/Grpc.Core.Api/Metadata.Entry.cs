@@ -15,28 +15,42 @@ public sealed partial class Metadata
         private readonly byte[]? _bytes;
 
         /// <summary>Makes a text entry.</summary>
-        /// <param name="key">Letters, digits, <c>_</c>, <c>-</c> and <c>.</c>; kept in lower case; must not end in <c>-bin</c>.</param>
+        /// <param name="key">
+        /// Letters, digits, <c>_</c>, <c>-</c> and <c>.</c>; kept in lower case; must not end in <c>-bin</c>.
+        /// </param>
         /// <param name="value">The text. Only ASCII can be sent; that is not checked here but when it is sent.</param>
         /// <exception cref="ArgumentNullException">An argument is null.</exception>
-        /// <exception cref="ArgumentException">The key is empty, has another character or ends in <c>-bin</c>.</exception>
+        /// <exception cref="ArgumentException">
+        /// The key is empty, has another character or ends in <c>-bin</c>.
+        /// </exception>
         public Entry(string key, string value)
         {
             Key = NormalizeKey(key);
-            if (IsBinary) throw new ArgumentException($"Key '{Key}' ends in '{BinaryHeaderSuffix}' and takes bytes, not text.", nameof(key));
+            if (IsBinary)
+                throw new ArgumentException(
+                    $"Key '{Key}' ends in '{BinaryHeaderSuffix}': it takes bytes.",
+                    nameof(key));
 
             ArgumentNullException.ThrowIfNull(value);
             _text = value;
         }
 
         /// <summary>Makes a binary entry.</summary>
-        /// <param name="key">Letters, digits, <c>_</c>, <c>-</c> and <c>.</c>; kept in lower case; must end in <c>-bin</c>.</param>
+        /// <param name="key">
+        /// Letters, digits, <c>_</c>, <c>-</c> and <c>.</c>; kept in lower case; must end in <c>-bin</c>.
+        /// </param>
         /// <param name="valueBytes">The bytes, which are copied.</param>
         /// <exception cref="ArgumentNullException">An argument is null.</exception>
-        /// <exception cref="ArgumentException">The key is empty, has another character or does not end in <c>-bin</c>.</exception>
+        /// <exception cref="ArgumentException">
+        /// The key is empty, has another character or does not end in <c>-bin</c>.
+        /// </exception>
         public Entry(string key, byte[] valueBytes)
         {
             Key = NormalizeKey(key);
-            if (!IsBinary) throw new ArgumentException($"Key '{Key}' takes text; one for bytes ends in '{BinaryHeaderSuffix}'.", nameof(key));
+            if (!IsBinary)
+                throw new ArgumentException(
+                    $"Key '{Key}' does not end in '{BinaryHeaderSuffix}': it takes text.",
+                    nameof(key));
 
             ArgumentNullException.ThrowIfNull(valueBytes);
             _bytes = [.. valueBytes];
@@ -51,7 +65,7 @@ public sealed partial class Metadata
         /// <summary>The text.</summary>
         /// <exception cref="InvalidOperationException">The entry is binary.</exception>
         public string Value => _text
-            ?? throw new InvalidOperationException($"The value of '{Key}' is binary; read ValueBytes instead of Value.");
+            ?? throw new InvalidOperationException($"The value of '{Key}' is binary: read ValueBytes, not Value.");
 
         /// <summary>The bytes: a new copy each time, ASCII for a text entry.</summary>
         public byte[] ValueBytes => _bytes is null ? Encoding.ASCII.GetBytes(Value) : [.. _bytes];
@@ -64,7 +78,9 @@ public sealed partial class Metadata
         {
             ArgumentNullException.ThrowIfNull(key);
             if (key.Length == 0 || key.AsSpan().ContainsAnyExcept(KeyCharacters))
-                throw new ArgumentException($"Key '{key}' must be letters, digits, '_', '-' and '.', and not empty.", nameof(key));
+                throw new ArgumentException(
+                    $"Key '{key}' is empty or not of letters, digits, '_', '-' and '.'.",
+                    nameof(key));
 
             return key.ToLowerInvariant();
         }

@@ -80,13 +80,17 @@ public sealed partial class Metadata : IList<Metadata.Entry>
         _entries.Add(item);
     }
 
-    /// <summary>Adds a text entry at the end. Arguments and errors are those of <see cref="Entry(string, string)"/>.</summary>
+    /// <summary>
+    /// Adds a text entry at the end. Arguments and errors are those of <see cref="Entry(string, string)"/>.
+    /// </summary>
     /// <param name="key">A key that does not end in <c>-bin</c>.</param>
     /// <param name="value">The text, ASCII only.</param>
     /// <exception cref="InvalidOperationException">The list is read-only.</exception>
     public void Add(string key, string value) => Add(new Entry(key, value));
 
-    /// <summary>Adds a binary entry at the end. Arguments and errors are those of <see cref="Entry(string, byte[])"/>.</summary>
+    /// <summary>
+    /// Adds a binary entry at the end. Arguments and errors are those of <see cref="Entry(string, byte[])"/>.
+    /// </summary>
     /// <param name="key">A key that ends in <c>-bin</c>.</param>
     /// <param name="valueBytes">The bytes, which are copied.</param>
     /// <exception cref="InvalidOperationException">The list is read-only.</exception>

@@ -1,6 +1,8 @@
 namespace Grpc.Core;
 
-/// <summary>How a call ended: a code and a message for people. Immutable; two are equal if all their parts are.</summary>
+/// <summary>
+/// How a call ended: a code and a message for people. Immutable; two are equal if all their parts are.
+/// </summary>
 public readonly struct Status
 {
     /// <summary><see cref="StatusCode.OK"/> with an empty detail.</summary>
@@ -46,6 +48,6 @@ public readonly struct Status
     public override string ToString()
     {
         var text = Detail.Length == 0 ? $"{StatusCode}" : $"{StatusCode}: {Detail}";
-        return DebugException is null ? text : $"{text} (caused by {DebugException.GetType()}: {DebugException.Message})";
+        return DebugException is { } cause ? $"{text} (caused by {cause.GetType()}: {cause.Message})" : text;
     }
 }

@@ -6,7 +6,9 @@ namespace Grpc.Core;
 public static class AsyncStreamReaderExtensions
 {
     /// <summary>The messages of a stream, in order, until it ends or fails.</summary>
-    /// <param name="streamReader">The stream. It can be read once: a second enumeration goes on where the first stopped.</param>
+    /// <param name="streamReader">
+    /// The stream. It can be read once: a second enumeration goes on where the first stopped.
+    /// </param>
     /// <param name="cancellationToken">Cancels the read in progress, which ends the whole call.</param>
     /// <typeparam name="T">The message type.</typeparam>
     /// <returns>A sequence that reads nothing before it is enumerated.</returns>

@@ -26,7 +26,7 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
                 _ => Unknown(),
             };
         }
-        catch (BackendException exception)
+        catch (GgufException exception)
         {
             errors.Add($"{settings.Section.Path}: {exception.Message}");
         }

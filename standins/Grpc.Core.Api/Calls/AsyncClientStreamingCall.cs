@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Grpc.Core;
 
 /// <summary>
-/// A call of a stream of requests and one response. Dispose it if it may not have ended: that cancels it, and does nothing to one that has ended.
+/// A call of a stream of requests and one response.
+/// Dispose it if it may not have ended: that cancels it, and does nothing to one that has ended.
 /// </summary>
 /// <typeparam name="TRequest">The request message.</typeparam>
 /// <typeparam name="TResponse">The response message.</typeparam>
@@ -59,7 +60,9 @@ public sealed class AsyncClientStreamingCall<TRequest, TResponse> : IDisposable
     /// <summary>Gives the response, or fails with <see cref="RpcException"/>.</summary>
     public Task<TResponse> ResponseAsync { get; }
 
-    /// <summary>Gives the response headers as soon as they are there; before the first response at the latest.</summary>
+    /// <summary>
+    /// Gives the response headers as soon as they are there; before the first response at the latest.
+    /// </summary>
     public Task<Metadata> ResponseHeadersAsync => _call.GetResponseHeaders();
 
     /// <summary>Lets the call be awaited for its response.</summary>

@@ -1,7 +1,8 @@
 namespace Grpc.Core;
 
 /// <summary>
-/// A call of one request and a stream of responses. Dispose it if it may not have ended: that cancels it, and does nothing to one that has ended.
+/// A call of one request and a stream of responses.
+/// Dispose it if it may not have ended: that cancels it, and does nothing to one that has ended.
 /// </summary>
 /// <typeparam name="TResponse">The response message.</typeparam>
 public sealed class AsyncServerStreamingCall<TResponse> : IDisposable
@@ -47,7 +48,9 @@ public sealed class AsyncServerStreamingCall<TResponse> : IDisposable
     /// <summary>Gives the responses.</summary>
     public IAsyncStreamReader<TResponse> ResponseStream { get; }
 
-    /// <summary>Gives the response headers as soon as they are there; before the first response at the latest.</summary>
+    /// <summary>
+    /// Gives the response headers as soon as they are there; before the first response at the latest.
+    /// </summary>
     public Task<Metadata> ResponseHeadersAsync => _call.GetResponseHeaders();
 
     /// <summary>How the call ended.</summary>

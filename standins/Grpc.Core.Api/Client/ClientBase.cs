@@ -19,7 +19,9 @@ public abstract class ClientBase
     {
     }
 
-    /// <summary>Makes a test double: every call it does not override throws <see cref="NotImplementedException"/>.</summary>
+    /// <summary>
+    /// Makes a test double: every call it does not override throws <see cref="NotImplementedException"/>.
+    /// </summary>
     protected ClientBase()
         : this(new UnimplementedCallInvoker())
     {
@@ -59,7 +61,8 @@ public abstract class ClientBase
             _host = host;
         }
 
-        internal CallInvoker CreateCallInvoker() => _host is null ? _callInvoker : new HostCallInvoker(_callInvoker, _host);
+        internal CallInvoker CreateCallInvoker() =>
+            _host is null ? _callInvoker : new HostCallInvoker(_callInvoker, _host);
 
         internal ClientBaseConfiguration WithHost(string host) => new(_callInvoker, host);
     }

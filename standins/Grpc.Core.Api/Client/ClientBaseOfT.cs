@@ -21,7 +21,9 @@ public abstract class ClientBase<T> : ClientBase
     {
     }
 
-    /// <summary>Makes a test double: every call it does not override throws <see cref="NotImplementedException"/>.</summary>
+    /// <summary>
+    /// Makes a test double: every call it does not override throws <see cref="NotImplementedException"/>.
+    /// </summary>
     protected ClientBase()
     {
     }

@@ -12,7 +12,9 @@ public abstract class LiteClientBase
         CallInvoker = callInvoker;
     }
 
-    /// <summary>Makes a test double: every call it does not override throws <see cref="NotImplementedException"/>.</summary>
+    /// <summary>
+    /// Makes a test double: every call it does not override throws <see cref="NotImplementedException"/>.
+    /// </summary>
     protected LiteClientBase()
         : this(new UnimplementedCallInvoker())
     {

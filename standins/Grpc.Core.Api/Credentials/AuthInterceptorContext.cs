@@ -1,6 +1,8 @@
 namespace Grpc.Core;
 
-/// <summary>The call that an <see cref="AsyncAuthInterceptor"/> gives credentials to. Immutable and thread-safe.</summary>
+/// <summary>
+/// The call that an <see cref="AsyncAuthInterceptor"/> gives credentials to. Immutable and thread-safe.
+/// </summary>
 public class AuthInterceptorContext
 {
     /// <summary>Makes a context that is never cancelled.</summary>

@@ -8,7 +8,8 @@ public abstract class CallCredentials
     /// <returns>The credentials.</returns>
     /// <exception cref="ArgumentNullException">The array or one of its elements is null.</exception>
     /// <exception cref="ArgumentException">There are fewer than two.</exception>
-    public static CallCredentials Compose(params CallCredentials[] credentials) => new CompositeCallCredentials(credentials);
+    public static CallCredentials Compose(params CallCredentials[] credentials) =>
+        new CompositeCallCredentials(credentials);
 
     /// <summary>Makes credentials that are worked out for each call.</summary>
     /// <param name="interceptor">Adds them to the headers.</param>
@@ -36,7 +37,9 @@ public abstract class CallCredentials
             _credentials = [.. credentials];
         }
 
-        public override void InternalPopulateConfiguration(CallCredentialsConfiguratorBase configurator, object? state) =>
+        public override void InternalPopulateConfiguration(
+            CallCredentialsConfiguratorBase configurator,
+            object? state) =>
             configurator.SetCompositeCredentials(state, _credentials);
     }
 
@@ -50,7 +53,9 @@ public abstract class CallCredentials
             _interceptor = interceptor;
         }
 
-        public override void InternalPopulateConfiguration(CallCredentialsConfiguratorBase configurator, object? state) =>
+        public override void InternalPopulateConfiguration(
+            CallCredentialsConfiguratorBase configurator,
+            object? state) =>
             configurator.SetAsyncAuthInterceptorCredentials(state, _interceptor);
     }
 }

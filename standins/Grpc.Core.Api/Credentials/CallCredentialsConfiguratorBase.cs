@@ -1,6 +1,8 @@
 namespace Grpc.Core;
 
-/// <summary>How a transport learns what <see cref="CallCredentials"/> consist of: one of these is called for each.</summary>
+/// <summary>
+/// How a transport learns what <see cref="CallCredentials"/> consist of: one of these is called for each.
+/// </summary>
 public abstract class CallCredentialsConfiguratorBase
 {
     /// <summary>The credentials are several others.</summary>

@@ -1,6 +1,8 @@
 namespace Grpc.Core;
 
-/// <summary>How a channel protects its connection, and the credentials all its calls carry. Immutable and thread-safe.</summary>
+/// <summary>
+/// How a channel protects its connection, and the credentials all its calls carry. Immutable and thread-safe.
+/// </summary>
 public abstract class ChannelCredentials
 {
     /// <summary>No protection.</summary>
@@ -17,7 +19,9 @@ public abstract class ChannelCredentials
     /// <param name="callCredentials">Goes with each call.</param>
     /// <returns>The credentials.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <exception cref="ArgumentException"><paramref name="channelCredentials"/> are not TLS, or are composed already.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="channelCredentials"/> are not TLS, or are composed already.
+    /// </exception>
     public static ChannelCredentials Create(ChannelCredentials channelCredentials, CallCredentials callCredentials) =>
         new CompositeChannelCredentials(channelCredentials, callCredentials);
 
@@ -28,7 +32,9 @@ public abstract class ChannelCredentials
 
     private sealed class InsecureCredentials : ChannelCredentials
     {
-        public override void InternalPopulateConfiguration(ChannelCredentialsConfiguratorBase configurator, object? state) =>
+        public override void InternalPopulateConfiguration(
+            ChannelCredentialsConfiguratorBase configurator,
+            object? state) =>
             configurator.SetInsecureCredentials(state);
     }
 
@@ -43,14 +49,16 @@ public abstract class ChannelCredentials
             ArgumentNullException.ThrowIfNull(callCredentials);
             if (!channelCredentials.IsComposable)
                 throw new ArgumentException(
-                    $"Call credentials need a protected connection; {channelCredentials.GetType().Name} cannot take them.",
+                    $"Call credentials need TLS; {channelCredentials.GetType().Name} cannot take them.",
                     nameof(channelCredentials));
 
             _channelCredentials = channelCredentials;
             _callCredentials = callCredentials;
         }
 
-        public override void InternalPopulateConfiguration(ChannelCredentialsConfiguratorBase configurator, object? state) =>
+        public override void InternalPopulateConfiguration(
+            ChannelCredentialsConfiguratorBase configurator,
+            object? state) =>
             configurator.SetCompositeCredentials(state, _channelCredentials, _callCredentials);
     }
 }

@@ -1,6 +1,8 @@
 namespace Grpc.Core;
 
-/// <summary>How a transport learns what <see cref="ChannelCredentials"/> consist of: one of these is called for each.</summary>
+/// <summary>
+/// How a transport learns what <see cref="ChannelCredentials"/> consist of: one of these is called for each.
+/// </summary>
 public abstract class ChannelCredentialsConfiguratorBase
 {
     /// <summary>The connection is not protected.</summary>

@@ -14,7 +14,9 @@ public static class ChannelExtensions
         return channel.CreateCallInvoker().Intercept(interceptor);
     }
 
-    /// <summary>Makes an invoker on the channel with several interceptors in front. The first of them sees a call first.</summary>
+    /// <summary>
+    /// Makes an invoker on the channel with several interceptors in front. The first of them sees a call first.
+    /// </summary>
     /// <param name="channel">The channel.</param>
     /// <param name="interceptors">The interceptors.</param>
     /// <returns>The invoker.</returns>
@@ -25,7 +27,9 @@ public static class ChannelExtensions
         return channel.CreateCallInvoker().Intercept(interceptors);
     }
 
-    /// <summary>Makes an invoker on the channel that lets a function replace the request headers of every call.</summary>
+    /// <summary>
+    /// Makes an invoker on the channel that lets a function replace the request headers of every call.
+    /// </summary>
     /// <param name="channel">The channel.</param>
     /// <param name="interceptor">Gets the headers (empty if the call has none) and returns those to send.</param>
     /// <returns>The invoker.</returns>

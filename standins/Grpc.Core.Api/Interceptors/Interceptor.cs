@@ -47,7 +47,8 @@ public abstract class Interceptor
     /// <typeparam name="TRequest">The request message.</typeparam>
     /// <typeparam name="TResponse">The response message.</typeparam>
     /// <returns>The call.</returns>
-    public delegate AsyncClientStreamingCall<TRequest, TResponse> AsyncClientStreamingCallContinuation<TRequest, TResponse>(
+    public delegate AsyncClientStreamingCall<TRequest, TResponse>
+        AsyncClientStreamingCallContinuation<TRequest, TResponse>(
         ClientInterceptorContext<TRequest, TResponse> context)
         where TRequest : class
         where TResponse : class;
@@ -57,7 +58,8 @@ public abstract class Interceptor
     /// <typeparam name="TRequest">The request message.</typeparam>
     /// <typeparam name="TResponse">The response message.</typeparam>
     /// <returns>The call.</returns>
-    public delegate AsyncDuplexStreamingCall<TRequest, TResponse> AsyncDuplexStreamingCallContinuation<TRequest, TResponse>(
+    public delegate AsyncDuplexStreamingCall<TRequest, TResponse>
+        AsyncDuplexStreamingCallContinuation<TRequest, TResponse>(
         ClientInterceptorContext<TRequest, TResponse> context)
         where TRequest : class
         where TResponse : class;

@@ -6,25 +6,30 @@ internal sealed class MetadataInterceptor(Func<Metadata, Metadata> replaceHeader
     public override TResponse BlockingUnaryCall<TRequest, TResponse>(
         TRequest request,
         ClientInterceptorContext<TRequest, TResponse> context,
-        BlockingUnaryCallContinuation<TRequest, TResponse> continuation) => continuation(request, WithHeaders(context));
+        BlockingUnaryCallContinuation<TRequest, TResponse> continuation) =>
+        continuation(request, WithHeaders(context));
 
     public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
         TRequest request,
         ClientInterceptorContext<TRequest, TResponse> context,
-        AsyncUnaryCallContinuation<TRequest, TResponse> continuation) => continuation(request, WithHeaders(context));
+        AsyncUnaryCallContinuation<TRequest, TResponse> continuation) =>
+        continuation(request, WithHeaders(context));
 
     public override AsyncServerStreamingCall<TResponse> AsyncServerStreamingCall<TRequest, TResponse>(
         TRequest request,
         ClientInterceptorContext<TRequest, TResponse> context,
-        AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation) => continuation(request, WithHeaders(context));
+        AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation) =>
+        continuation(request, WithHeaders(context));
 
     public override AsyncClientStreamingCall<TRequest, TResponse> AsyncClientStreamingCall<TRequest, TResponse>(
         ClientInterceptorContext<TRequest, TResponse> context,
-        AsyncClientStreamingCallContinuation<TRequest, TResponse> continuation) => continuation(WithHeaders(context));
+        AsyncClientStreamingCallContinuation<TRequest, TResponse> continuation) =>
+        continuation(WithHeaders(context));
 
     public override AsyncDuplexStreamingCall<TRequest, TResponse> AsyncDuplexStreamingCall<TRequest, TResponse>(
         ClientInterceptorContext<TRequest, TResponse> context,
-        AsyncDuplexStreamingCallContinuation<TRequest, TResponse> continuation) => continuation(WithHeaders(context));
+        AsyncDuplexStreamingCallContinuation<TRequest, TResponse> continuation) =>
+        continuation(WithHeaders(context));
 
     private ClientInterceptorContext<TRequest, TResponse> WithHeaders<TRequest, TResponse>(
         ClientInterceptorContext<TRequest, TResponse> context)

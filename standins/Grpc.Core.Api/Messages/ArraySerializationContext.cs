@@ -2,7 +2,9 @@ using System.Buffers;
 
 namespace Grpc.Core;
 
-/// <summary>Collects one message in an array, for callers that want bytes from a serializer that writes to a context.</summary>
+/// <summary>
+/// Collects one message in an array, for callers that want bytes from a serializer that writes to a context.
+/// </summary>
 internal sealed class ArraySerializationContext : SerializationContext
 {
     private readonly ArrayBufferWriter<byte> _writer = new();

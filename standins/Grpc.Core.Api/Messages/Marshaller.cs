@@ -1,6 +1,8 @@
 namespace Grpc.Core;
 
-/// <summary>Turns messages of one type into bytes and back. Immutable; as thread-safe as the functions given to it.</summary>
+/// <summary>
+/// Turns messages of one type into bytes and back. Immutable; as thread-safe as the functions given to it.
+/// </summary>
 /// <typeparam name="T">The message type.</typeparam>
 public class Marshaller<T>
 {

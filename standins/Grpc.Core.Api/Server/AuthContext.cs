@@ -6,7 +6,9 @@ public class AuthContext
     private readonly Dictionary<string, List<AuthProperty>> _properties;
 
     /// <summary>Makes a context.</summary>
-    /// <param name="peerIdentityPropertyName">The property that identifies the peer, or null if it is not authenticated.</param>
+    /// <param name="peerIdentityPropertyName">
+    /// The property that identifies the peer, or null if it is not authenticated.
+    /// </param>
     /// <param name="properties">The properties by name; kept, not copied.</param>
     /// <exception cref="ArgumentNullException"><paramref name="properties"/> is null.</exception>
     public AuthContext(string? peerIdentityPropertyName, Dictionary<string, List<AuthProperty>> properties)
@@ -22,7 +24,9 @@ public class AuthContext
     /// <summary>The property that identifies the peer, or null if it is not authenticated.</summary>
     public string? PeerIdentityPropertyName { get; }
 
-    /// <summary>The properties that identify the peer: several if it has several names, none if it is not authenticated.</summary>
+    /// <summary>
+    /// The properties that identify the peer: several if it has several names, none if it is not authenticated.
+    /// </summary>
     public IEnumerable<AuthProperty> PeerIdentity =>
         PeerIdentityPropertyName is null ? [] : FindPropertiesByName(PeerIdentityPropertyName);
 

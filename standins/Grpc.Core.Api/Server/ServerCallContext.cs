@@ -27,7 +27,9 @@ public abstract class ServerCallContext
     /// <summary>The trailers to send when the handler is done; add to them.</summary>
     public Metadata ResponseTrailers => ResponseTrailersCore;
 
-    /// <summary>The status to end with if the handler returns normally. An exception from the handler takes its place.</summary>
+    /// <summary>
+    /// The status to end with if the handler returns normally. An exception from the handler takes its place.
+    /// </summary>
     /// <value><see cref="StatusCode.OK"/> by default.</value>
     public Status Status
     {

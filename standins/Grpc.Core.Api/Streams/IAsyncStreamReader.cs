@@ -4,7 +4,8 @@ namespace Grpc.Core;
 /// <typeparam name="T">The message type.</typeparam>
 /// <remarks>
 /// On a client the stream ends with <c>false</c> when the call succeeded and with <see cref="RpcException"/> when it
-/// failed; reading on gives the same result again. On a server a broken request stream fails the read and cancels the call.
+/// failed; reading on gives the same result again. On a server a broken request stream fails the read and cancels the
+/// call.
 /// </remarks>
 public interface IAsyncStreamReader<out T>
 {

@@ -2,7 +2,9 @@ using System.IO.Compression;
 
 namespace Grpc.Net.Compression;
 
-/// <summary>Compresses messages with deflate in the zlib format, which is what HTTP means by that name. Thread-safe.</summary>
+/// <summary>
+/// Compresses messages with deflate in the zlib format, which is what HTTP means by that name. Thread-safe.
+/// </summary>
 /// <param name="defaultCompressionLevel">The level for a message that asks for none.</param>
 public class DeflateCompressionProvider(CompressionLevel defaultCompressionLevel) : ICompressionProvider
 {

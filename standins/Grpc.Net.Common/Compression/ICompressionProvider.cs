@@ -2,7 +2,9 @@ using System.IO.Compression;
 
 namespace Grpc.Net.Compression;
 
-/// <summary>One way to compress messages. Implementations are used by many calls at once and must be thread-safe.</summary>
+/// <summary>
+/// One way to compress messages. Implementations are used by many calls at once and must be thread-safe.
+/// </summary>
 public interface ICompressionProvider
 {
     /// <summary>The name in the <c>grpc-encoding</c> and <c>grpc-accept-encoding</c> headers.</summary>

@@ -1,0 +1,194 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using GrpcLlm.Server.Requests;
+using GrpcLlm.V1;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace GrpcLlm.Server.Backends.Embedded;
+
+/// <summary>
+/// A small neural language model in this process. Streams share its weights; a fixed set of threads steps those whose
+/// reader wants a token, so a stream that nobody reads costs its memory and its slot and nothing else.
+/// </summary>
+/// <remarks>
+/// <para>A token is counted as output when it is emitted; the one with which the model ends is not. Input counts the
+/// beginning-of-text token. Prompt and output together fill at most the context window.</para>
+/// <para>The same request with the same seed gives the same text, alone or beside others, on processors whose vectors
+/// have the same width.</para>
+/// </remarks>
+internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
+{
+    /// <summary>The kind in configuration, and the key in <c>provider_options_json</c>.</summary>
+    public const string BackendKind = "embedded";
+
+    // Longest prompt that is counted exactly although it cannot fit.
+    private const int MaxCountedBytes = 1 << 20;
+
+    private readonly EmbeddedModel _model;
+    private readonly EngineResources _engine;
+    private readonly SlotQueue _slots;
+    private readonly BackendModel _description;
+    private readonly int _contextWindow;
+
+    /// <summary>Loads the model and starts the threads. Blocks for as long as that takes.</summary>
+    /// <param name="name">Name in configuration.</param>
+    /// <param name="options">Valid by their annotations.</param>
+    /// <param name="logger">Hears what was loaded; null for nobody.</param>
+    /// <param name="timeProvider">Clock for how long loading took.</param>
+    /// <exception cref="EmbeddedModelException">The model cannot be used, or the options do not fit it.</exception>
+    public EmbeddedBackend(string name, EmbeddedBackendOptions options, ILogger? logger, TimeProvider timeProvider)
+    {
+        Name = name;
+        long start = timeProvider.GetTimestamp();
+        string path = options.ModelPath.Length > 0 ? options.ModelPath : EmbeddedModel.DefaultPath;
+        _model = EmbeddedModel.Load(path);
+
+        int trained = _model.Network.Shape.Context;
+        if (options.ContextWindow > trained)
+        {
+            throw new EmbeddedModelException(
+                $"ContextWindow is {options.ContextWindow}, but '{_model.Name}' was trained for {trained} tokens");
+        }
+
+        _contextWindow = options.ContextWindow > 0 ? options.ContextWindow : trained;
+
+        int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
+        long pageBytes = new KvPagePool(_model.Network.Shape, 0).PageBytes;
+        long pages = options.MemoryBudgetBytes / pageBytes;
+        int fullWindow = KvPagePool.PagesFor(_contextWindow);
+        if (pages < fullWindow)
+        {
+            throw new EmbeddedModelException(
+                $"MemoryBudgetBytes is {options.MemoryBudgetBytes}, but one stream of {_contextWindow} tokens " +
+                $"needs {fullWindow * pageBytes}; raise it or lower ContextWindow");
+        }
+
+        int mostPages = (int)Math.Min(pages, Math.Min(int.MaxValue, (long)options.MaxConcurrent * fullWindow));
+        _slots = new SlotQueue(options.MaxConcurrent, pages, options.MaxQueue);
+        _engine = new EngineResources(name, _model, threads, _contextWindow, mostPages);
+        _description = EmbeddedDescription.Of(_model, _contextWindow);
+        TimeSpan elapsed = timeProvider.GetElapsedTime(start);
+        LogLoaded(logger ?? NullLogger.Instance, name, _model.Name, elapsed, threads);
+    }
+
+    public string Name { get; }
+
+    public string Kind => BackendKind;
+
+    /// <summary>Threads, buffers and memory.</summary>
+    internal EngineResources Engine => _engine;
+
+    /// <summary>Slots and queue.</summary>
+    internal SlotQueue Slots => _slots;
+
+    /// <remarks>There is one model; whatever the route calls it.</remarks>
+    public BackendModel Describe(string model) => _description;
+
+    public void FindUnsupported(GenerateRequest request, string model, Violations violations) =>
+        UnsupportedFields.Find(request, _model.Vocabulary.Count, violations);
+
+    /// <remarks>
+    /// Exact, also for a prompt that does not fit the window; only what does not fit and is longer than 1 MiB is
+    /// refused instead, since cutting it up would cost seconds and hundreds of megabytes.
+    /// </remarks>
+    public ValueTask<InputTokenCount> CountInputTokensAsync(BackendCall call, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        int[] prompt = Encode(call.Request, MaxCountedBytes);
+        return ValueTask.FromResult(new InputTokenCount((uint)prompt.Length, UsageSource.Counted));
+    }
+
+    public async IAsyncEnumerable<BackendEvent> GenerateAsync(
+        BackendCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        int[] prompt = Encode(call.Request, maxTooLongBytes: 0);
+        if (prompt.Length > _contextWindow) throw TooLong($"{prompt.Length}");
+        if (prompt.Length == 0)
+        {
+            throw new BackendException(
+                BackendFailure.Rejected, "the prompt is empty, and this model has no beginning-of-text token");
+        }
+
+        int room = _contextWindow - prompt.Length;
+        int maxOutput = (int)Math.Min(call.MaxOutputTokens ?? uint.MaxValue, (uint)room);
+
+        using SlotQueue.Place place = _slots.Enter(KvPagePool.PagesFor(prompt.Length + maxOutput));
+        for (int position = place.Position; position > 0;)
+        {
+            yield return BackendEvent.Queued((uint)position);
+            position = await place.MovedFromAsync(position, cancellationToken);
+        }
+
+        var plan = SamplingPlan.For(call.Request);
+        yield return BackendEvent.Opened(new BackendOpening
+        {
+            InputTokens = (uint)prompt.Length,
+            Seed = plan.Seed,
+            Model = _model.Name,
+            TokenCountSource = UsageSource.Counted,
+        });
+
+        var sampler = new Sampler(plan, _model.Vocabulary.EndTokens, prompt);
+        var details = TokenDetails.For(call.Request.Output, _model.Vocabulary);
+        using var generation = new Generation(
+            _engine, _model.Network, prompt, prompt.Length + maxOutput, sampler, details);
+        await using CancellationTokenRegistration cancel =
+            cancellationToken.UnsafeRegister(static work => ((PacedWork)work!).Cancel(), generation);
+
+        var text = new Utf8Assembler(_model.Vocabulary);
+        bool ended = false;
+        int output = 0;
+        while (output < maxOutput)
+        {
+            await generation.NextStepAsync(cancellationToken);
+            ended = _model.Vocabulary.IsEnd(generation.Token);
+            if (ended) break;
+            output++;
+            yield return BackendEvent.TextDelta(
+                text.Append(generation.Token), tokens: generation.Detail is { } detail ? [detail] : null);
+        }
+
+        if (text.Flush() is { Length: > 0 } rest) yield return BackendEvent.TextDelta(rest, tokenCount: 0);
+        yield return BackendEvent.Finished(Ending(ended, output >= call.MaxOutputTokens, prompt.Length, output));
+    }
+
+    /// <summary>Stops the threads after their running turns. Streams that still run fail.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _slots.Close();
+        await _engine.DisposeAsync();
+    }
+
+    private static BackendEnding Ending(bool ended, bool hasAll, int input, int output)
+    {
+        var usage = new Usage { InputTokens = (uint)input, OutputTokens = (uint)output, Source = UsageSource.Counted };
+        return ended ? new BackendEnding(FinishReason.Stop) { RawReason = "eos", Usage = usage }
+            : hasAll ? new BackendEnding(FinishReason.Length) { RawReason = "max_output_tokens", Usage = usage }
+            : new BackendEnding(FinishReason.ContextLength) { RawReason = "context_window", Usage = usage };
+    }
+
+    // A conversation is one user message of text parts (FindUnsupported), the same as a prompt.
+    private static string TextOf(GenerateRequest request) =>
+        request.Conversation is { } conversation
+            ? string.Concat(conversation.Messages.SelectMany(message => message.Parts).Select(part => part.Text))
+            : request.Prompt;
+
+    // What is surely too long and has more bytes than that is refused by its length alone, without cutting it up.
+    private int[] Encode(GenerateRequest request, int maxTooLongBytes)
+    {
+        string text = TextOf(request);
+        int bytes = Encoding.UTF8.GetByteCount(text);
+        int fewest = _model.Tokenizer.FewestTokens(bytes);
+        if (fewest > _contextWindow && bytes > maxTooLongBytes) throw TooLong($"at least {fewest}");
+        return _model.Tokenizer.EncodePrompt(text);
+    }
+
+    private BackendException TooLong(string count) =>
+        new(BackendFailure.ContextTooLong, $"the prompt has {count} tokens; the context window has {_contextWindow}");
+
+    [LoggerMessage(EventName = "EmbeddedModelLoaded", Level = LogLevel.Information,
+        Message = "Backend {Backend} loaded the model {Model} in {Elapsed} and runs it on {Threads} threads")]
+    private static partial void LogLoaded(ILogger logger, string backend, string model, TimeSpan elapsed, int threads);
+}

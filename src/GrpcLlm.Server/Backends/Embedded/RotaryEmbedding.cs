@@ -1,0 +1,55 @@
+namespace GrpcLlm.Server.Backends.Embedded;
+
+/// <summary>
+/// RoPE on interleaved pairs: (2j, 2j+1) of each head is turned by <c>position * base^(-2j/n) / factor[j]</c>, which is
+/// how llama-architecture files store their query and key rows. Immutable.
+/// </summary>
+internal sealed class RotaryEmbedding
+{
+    private readonly double[] _frequencies;
+    private readonly int _headLength;
+
+    public RotaryEmbedding(LlamaShape shape, ReadOnlySpan<float> factors)
+    {
+        _headLength = shape.HeadLength;
+        _frequencies = new double[shape.RopeDimensions / 2];
+        for (int j = 0; j < _frequencies.Length; j++)
+        {
+            double factor = factors.IsEmpty ? 1 : factors[j];
+            if (!(double.IsFinite(factor) && factor > 0))
+                throw new EmbeddedModelException($"rope_freqs.weight[{j}] is {factor}; must be a positive number");
+            _frequencies[j] = Math.Pow(shape.RopeBase, -2.0 * j / shape.RopeDimensions) / factor;
+        }
+    }
+
+    /// <summary>Pairs turned in each head.</summary>
+    public int Pairs => _frequencies.Length;
+
+    /// <summary>Sines and cosines of one position, for all layers and heads.</summary>
+    /// <param name="position">Position from 0.</param>
+    /// <param name="cosines">[<see cref="Pairs"/>].</param>
+    /// <param name="sines">[<see cref="Pairs"/>].</param>
+    public void Angles(int position, Span<float> cosines, Span<float> sines)
+    {
+        for (int j = 0; j < _frequencies.Length; j++)
+        {
+            (double sine, double cosine) = Math.SinCos(position * _frequencies[j]);
+            (sines[j], cosines[j]) = ((float)sine, (float)cosine);
+        }
+    }
+
+    /// <summary>Turns every head of a vector in place.</summary>
+    public void Rotate(Span<float> heads, ReadOnlySpan<float> cosines, ReadOnlySpan<float> sines)
+    {
+        for (int start = 0; start < heads.Length; start += _headLength)
+        {
+            Span<float> head = heads.Slice(start, 2 * Pairs);
+            for (int j = 0; j < Pairs; j++)
+            {
+                (float x, float y) = (head[2 * j], head[(2 * j) + 1]);
+                head[2 * j] = (x * cosines[j]) - (y * sines[j]);
+                head[(2 * j) + 1] = (x * sines[j]) + (y * cosines[j]);
+            }
+        }
+    }
+}

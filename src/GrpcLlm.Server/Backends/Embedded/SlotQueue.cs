@@ -1,0 +1,157 @@
+namespace GrpcLlm.Server.Backends.Embedded;
+
+/// <summary>
+/// Admits streams to the model: a number of slots and an amount of memory, and a bounded first-in-first-out queue
+/// before them. A stream that needs much memory is not overtaken by those that need little. Thread-safe.
+/// </summary>
+/// <param name="slots">Streams at once; above 0.</param>
+/// <param name="memoryPages">Pages of memory for all of them.</param>
+/// <param name="maxQueue">Most streams that wait; 0 for none.</param>
+internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
+{
+    private readonly Lock _gate = new();
+    private readonly LinkedList<Place> _waiting = new();
+    private readonly int _slots = slots;
+    private int _freeSlots = slots;
+    private long _freePages = memoryPages;
+    private bool _closed;
+
+    /// <summary>Slots that are free now.</summary>
+    public int FreeSlots
+    {
+        get
+        {
+            lock (_gate) return _freeSlots;
+        }
+    }
+
+    /// <summary>Streams that wait now.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_gate) return _waiting.Count;
+        }
+    }
+
+    /// <summary>Takes a slot, or a place in the queue. Dispose it in any case, once.</summary>
+    /// <param name="pages">Memory that the stream may come to use; at most that of the whole queue.</param>
+    /// <exception cref="BackendException">The queue is full, or closed.</exception>
+    public Place Enter(int pages)
+    {
+        lock (_gate)
+        {
+            if (_closed) throw Closed();
+            var place = new Place(this, pages);
+            if (_waiting.Count == 0 && TryAdmit(place)) return place;
+            if (_waiting.Count >= maxQueue)
+            {
+                throw new BackendException(
+                    BackendFailure.Overloaded, $"all {_slots} slots and {maxQueue} places in the queue are taken");
+            }
+
+            _waiting.AddLast(place);
+            place.Move(_waiting.Count);
+            return place;
+        }
+    }
+
+    /// <summary>Admits nobody any more; who waits gets an error.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            foreach (Place place in _waiting) place.Refuse(Closed());
+            _waiting.Clear();
+        }
+    }
+
+    private static BackendException Closed() => new(BackendFailure.Unavailable, "the embedded model was stopped");
+
+    private bool TryAdmit(Place place)
+    {
+        if (_freeSlots == 0 || _freePages < place.Pages) return false;
+        _freeSlots--;
+        _freePages -= place.Pages;
+        place.Move(0);
+        return true;
+    }
+
+    private void Leave(Place place)
+    {
+        lock (_gate)
+        {
+            if (place.Position == 0)
+            {
+                _freeSlots++;
+                _freePages += place.Pages;
+            }
+            else
+            {
+                _waiting.Remove(place);
+            }
+
+            while (_waiting.First is { } first && TryAdmit(first.Value)) _waiting.RemoveFirst();
+            int position = 0;
+            foreach (Place waiting in _waiting) waiting.Move(++position);
+        }
+    }
+
+    /// <summary>A slot, or a place in the queue for one.</summary>
+    internal sealed class Place(SlotQueue queue, int pages) : IDisposable
+    {
+        private TaskCompletionSource _moved = NewSignal();
+        private int _position = -1;
+        private bool _left;
+
+        /// <summary>Memory that it stands for.</summary>
+        public int Pages { get; } = pages;
+
+        /// <summary>0 with a slot; else its place in the queue, 1 for the next.</summary>
+        public int Position => Volatile.Read(ref _position);
+
+        /// <summary>Waits until the position is another than it was. Who looks late sees the newest only.</summary>
+        /// <param name="seen">Position that the caller knows; above 0.</param>
+        /// <param name="cancellationToken">Ends the wait, not the place: dispose it.</param>
+        /// <returns>The new position; 0 with a slot.</returns>
+        /// <exception cref="BackendException">The queue was closed.</exception>
+        public async ValueTask<int> MovedFromAsync(int seen, CancellationToken cancellationToken)
+        {
+            while (true)
+            {
+                // The signal before the position: a move in between is not missed.
+                Task moved = Volatile.Read(ref _moved).Task;
+                int position = Position;
+                if (position != seen) return position;
+                await moved.WaitAsync(cancellationToken);
+            }
+        }
+
+        /// <summary>Gives up the slot or the place.</summary>
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _left, true)) return;
+            queue.Leave(this);
+        }
+
+        /// <summary>Under the queue's lock: sets the position and wakes who waits for that.</summary>
+        internal void Move(int position)
+        {
+            if (position == _position) return;
+            Volatile.Write(ref _position, position);
+            TaskCompletionSource moved = Interlocked.Exchange(ref _moved, NewSignal());
+            moved.SetResult();
+        }
+
+        /// <summary>Under the queue's lock: lets who waits fail.</summary>
+        internal void Refuse(Exception error)
+        {
+            TaskCompletionSource moved = Volatile.Read(ref _moved);
+            moved.SetException(error);
+            _ = moved.Task.Exception; // seen, even if nobody waits
+        }
+
+        private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,113 @@
+using System.Text;
+using GrpcLlm.Server.Backends.Embedded;
+using Shouldly;
+using Xunit;
+
+namespace GrpcLlm.Server.Tests.Backends.Embedded;
+
+public sealed class TokenizerTests
+{
+    [Theory]
+    [InlineData("Hello world", "Hello| world")]
+    [InlineData("I'll we've 'tis it's DON'T", "I|'ll| we|'ve| '|tis| it|'s| DON|'|T")]
+    [InlineData("a  b   ", "a| | b|   ")]
+    [InlineData(" a\n\nb", " a|\n|\n|b")]
+    [InlineData("\t x", "\t| x")]
+    [InlineData("x1y22 3", "x|1|y|22| 3")]
+    [InlineData("...!? ;", "...!?| ;")]
+    [InlineData("𝒜𝒷 𝟙😀", "𝒜𝒷| 𝟙|😀")]
+    [InlineData("é ½Ⅷ_", "é| ½Ⅷ|_")]
+    [InlineData("' '", "'| '")]
+    [InlineData(" ", " ")]
+    [InlineData("\u00a0\u2003x", "\u00a0|\u2003|x")]
+    public void FirstWord_Repeated_CutsAsGpt2Does(string text, string words)
+    {
+        var found = new List<string>();
+        for (int start = 0; start < text.Length;)
+        {
+            int length = Gpt2WordSplitter.FirstWord(text.AsSpan(start));
+            found.Add(text.Substring(start, length));
+            start += length;
+        }
+
+        found.ShouldBe(words.Split('|'));
+    }
+
+    [Theory]
+    [InlineData(TestModels.Default)]
+    [InlineData(TestModels.SentencePiece)]
+    public void Encode_AnyText_ComesBackUnchanged(string name)
+    {
+        Tokenizer tokenizer = TestModels.Model(name).Tokenizer;
+        string[] pieces = ["a", " ", "The", "é", "☃", "😀", "\n", "1", "<|endoftext|>", "<s>", "'s", "\0", "日本"];
+        var random = new Random(9);
+        for (int round = 0; round < 300; round++)
+        {
+            string text = string.Concat(Enumerable.Range(0, 12).Select(_ => pieces[random.Next(pieces.Length)]));
+            var assembler = new Utf8Assembler(tokenizer.Vocabulary);
+            string back = string.Concat(tokenizer.Encode(text).Select(assembler.Append)) + assembler.Flush();
+
+            // SentencePiece puts a space before every text.
+            back.ShouldBe(name is TestModels.SentencePiece && text.Length > 0 ? " " + text : text);
+        }
+    }
+
+    [Theory]
+    [InlineData(TestModels.Default, "<|endoftext|>once<|endoftext|> again")]
+    [InlineData(TestModels.SentencePiece, "<s>Hello</s> <unk> <0x41>")]
+    public void Encode_NamesOfSpecialTokens_StayText(string name, string text)
+    {
+        Tokenizer tokenizer = TestModels.Model(name).Tokenizer;
+        tokenizer.Encode(text).ShouldAllBe(id =>
+            tokenizer.Vocabulary.KindOf(id) == TokenKind.Normal || tokenizer.Vocabulary.KindOf(id) == TokenKind.Byte);
+    }
+
+    [Fact]
+    public void Encode_UserDefinedToken_IsAlwaysOneToken()
+    {
+        Tokenizer tokenizer = Tiny().Tokenizer;
+        int[] end = [.. "<end>"u8.ToArray().Select(value => (int)value)]; // its bytes, each with the id of its value
+        tokenizer.Encode("abc<user>ab<user><end>").ShouldBe([257, 258, 256, 258, .. end]);
+    }
+
+    [Fact]
+    public void Encode_LoneSurrogate_IsReadAsReplacementCharacter()
+    {
+        Tokenizer tokenizer = TestModels.Model(TestModels.Default).Tokenizer;
+        tokenizer.Encode("a\ud83d").ShouldBe(tokenizer.Encode("a\uFFFD"));
+        Tokenizer pieces = TestModels.Model(TestModels.SentencePiece).Tokenizer;
+        pieces.Encode("a\ud83d").ShouldBe(pieces.Encode("a\uFFFD"));
+    }
+
+    [Theory]
+    [InlineData(TestModels.Default)]
+    [InlineData(TestModels.SentencePiece)]
+    public void FewestTokens_ReferenceTexts_NeverExceedsTheCount(string name)
+    {
+        Tokenizer tokenizer = TestModels.Model(name).Tokenizer;
+        foreach (ReferenceTokens entry in TestModels.Vectors(name).Tokenizer)
+            tokenizer.FewestTokens(Encoding.UTF8.GetByteCount(entry.Text)).ShouldBeLessThanOrEqualTo(entry.Ids.Length);
+    }
+
+    [Fact]
+    public void Encode_VeryLongWord_TakesNoQuadraticTime()
+    {
+        // A quadratic merge of so many bytes would take minutes.
+        Tokenizer tokenizer = TestModels.Model(TestModels.Default).Tokenizer;
+        tokenizer.Encode(new string('e', 500_000)).Count.ShouldBeGreaterThan(30_000);
+    }
+
+    private static EmbeddedModel Tiny()
+    {
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        File.WriteAllBytes(path, GgufBuilder.TinyModel().Build());
+        try
+        {
+            return EmbeddedModel.Load(path);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+}

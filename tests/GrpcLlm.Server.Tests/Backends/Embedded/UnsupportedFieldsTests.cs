@@ -1,0 +1,55 @@
+using GrpcLlm.Server.Backends.Embedded;
+using GrpcLlm.Server.Requests;
+using GrpcLlm.V1;
+using Shouldly;
+using Xunit;
+
+namespace GrpcLlm.Server.Tests.Backends.Embedded;
+
+public sealed class UnsupportedFieldsTests
+{
+    // Members of a request in protobuf's JSON form, and the field that is named for them.
+    public static TheoryData<string, string> Refused => new()
+    {
+        { "'conversation': {'messages': [{'role': 'ROLE_SYSTEM', 'parts': [{'text': 'a'}]}]}", "conversation.messages" },
+        { "'conversation': {'messages': [{'role': 'ROLE_USER'}, {'role': 'ROLE_USER'}]}", "conversation.messages" },
+        {
+            "'conversation': {'messages': [{'role': 'ROLE_USER', 'parts': [{'text': 'a'}, {'image': {}}]}]}",
+            "conversation.messages[0].parts[1].image"
+        },
+        { "'tools': [{'name': 't'}]", "tools" },
+        { "'toolChoice': {'mode': 'TOOL_CHOICE_MODE_AUTO'}", "tool_choice.mode" },
+        { "'toolChoice': {'toolNames': ['t']}", "tool_choice.tool_names" },
+        { "'toolChoice': {'parallelToolCalls': false}", "tool_choice.parallel_tool_calls" },
+        { "'output': {'responseFormat': {'jsonObject': {}}}", "output.response_format.json_object" },
+        { "'output': {'responseFormat': {'jsonSchema': {}}}", "output.response_format.json_schema" },
+        { "'reasoning': {'effort': 'REASONING_EFFORT_LOW'}", "reasoning.effort" },
+        { "'reasoning': {'budgetTokens': 5}", "reasoning.budget_tokens" },
+        { "'sampling': {'logitBias': {'2047': 1, '2048': 1}}", "sampling.logit_bias[2048]" },
+        { "'providerOptionsJson': {'embedded': '{}'}", "provider_options_json[embedded]" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public void Find_FieldThatCannotBeHonoured_IsNamed(string members, string field)
+    {
+        Find(members).ShouldHaveSingleItem().Field.ShouldBe(field);
+    }
+
+    [Theory]
+    [InlineData("'prompt': 'a'")]
+    [InlineData("'conversation': {'messages': [{'role': 'ROLE_USER', 'parts': [{'text': 'a'}, {'text': 'b'}]}]}")]
+    [InlineData("'toolChoice': {'mode': 'TOOL_CHOICE_MODE_NONE'}")]
+    [InlineData("'reasoning': {'effort': 'REASONING_EFFORT_NONE', 'budgetTokens': 0}")]
+    [InlineData("'output': {'responseFormat': {'text': {}}, 'topLogprobs': 20, 'tokenIds': true}")]
+    [InlineData("'providerOptionsJson': {'openai': '{}'}, 'sampling': {'logitBias': {'2047': 1}}")]
+    public void Find_FieldsThatAreHonoured_NamesNone(string members) => Find(members).ShouldBeEmpty();
+
+    private static Violations Find(string members)
+    {
+        var violations = new Violations();
+        string json = "{" + members.Replace('\'', '"') + "}";
+        UnsupportedFields.Find(GenerateRequest.Parser.ParseJson(json), vocabularySize: 2048, violations);
+        return violations;
+    }
+}
