@@ -26,7 +26,7 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
                 _ => Unknown(),
             };
         }
-        catch (GgufException exception)
+        catch (EmbeddedModelException exception)
         {
             errors.Add($"{settings.Section.Path}: {exception.Message}");
         }

@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace GrpcLlm.Server.Backends.Embedded;

@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Cli.Commands;
+
+/// <summary>
+/// The options of a generation. What is not given is not set in the request, so that the server's default applies; what
+/// is given is judged by the server, which knows the model.
+/// </summary>
+internal sealed class GenerateOptions
+{
+    private readonly Argument<string?> _prompt = CreatePrompt();
+    private readonly Option<string?> _model = CreateModel();
+    private readonly Option<uint?> _maxTokens = CreateNumber<uint>("--max-tokens", "N", "Most output tokens.");
+    private readonly Option<double?> _temperature = CreateNumber<double>("--temperature", "T", "0 (greedy) to 2.");
+    private readonly Option<double?> _topP = CreateNumber<double>("--top-p", "P", "Nucleus, above 0 to 1.");
+    private readonly Option<uint?> _topK = CreateNumber<uint>("--top-k", "K", "Number of candidates; 0: no limit.");
+    private readonly Option<double?> _minP = CreateNumber<double>("--min-p", "P", "Drop candidates below this share of the best one.");
+    private readonly Option<long?> _seed = CreateNumber<long>("--seed", "N", "Same seed, same text, where the model promises it.");
+    private readonly Option<string[]> _stop = Create<string[]>("--stop", "TEXT", "Text that ends the answer. Repeatable.");
+    private readonly Option<bool> _logprobs = new("--logprobs")
+    {
+        Description = "Ask for log probabilities; --json shows them per token.",
+    };
+    private readonly Option<string?> _requestId = Create<string?>("--request-id", "ID", "Name of this generation, for `grpcllm cancel` and logs.");
+    private readonly Option<TimeSpan?> _deadline = Create<TimeSpan?>("--deadline", "TIME", "Time for the whole call: 500ms, 30s, 2m.");
+
+    public GenerateOptions() => _deadline.CustomParser = DurationText.Parse;
+
+    public static Argument<string?> CreatePrompt() => new("PROMPT")
+    {
+        Description = "The prompt. `-`, or none with piped input: read it from stdin.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    public static Option<string?> CreateModel() =>
+        Create<string?>("--model", "NAME", "Name or alias from `grpcllm models`. Default: the service's.", "-m");
+
+    public void AddTo(Command command)
+    {
+        command.Add(_prompt);
+        foreach (var option in new Option[]
+        {
+            _model, _maxTokens, _temperature, _topP, _topK, _minP, _seed, _stop, _logprobs, _deadline, _requestId,
+        })
+        {
+            command.Add(option);
+        }
+    }
+
+    public string? PromptOf(ParseResult parsed) => parsed.GetValue(_prompt);
+
+    public TimeSpan? DeadlineOf(ParseResult parsed) => parsed.GetValue(_deadline);
+
+    /// <summary>The request that a command line stands for.</summary>
+    public GenerateRequest RequestOf(ParseResult parsed, string prompt)
+    {
+        var request = new GenerateRequest
+        {
+            RequestId = parsed.GetValue(_requestId) ?? "",
+            Model = parsed.GetValue(_model) ?? "",
+            Prompt = prompt,
+        };
+        var sampling = SamplingOf(parsed);
+        if (sampling.CalculateSize() > 0) request.Sampling = sampling;
+        var limits = LimitsOf(parsed);
+        if (limits.CalculateSize() > 0) request.Limits = limits;
+        if (parsed.GetValue(_logprobs)) request.Output = new OutputOptions { Logprobs = true };
+        return request;
+    }
+
+    private SamplingOptions SamplingOf(ParseResult parsed)
+    {
+        var sampling = new SamplingOptions();
+        if (parsed.GetValue(_temperature) is { } temperature) sampling.Temperature = temperature;
+        if (parsed.GetValue(_topP) is { } topP) sampling.TopP = topP;
+        if (parsed.GetValue(_topK) is { } topK) sampling.TopK = topK;
+        if (parsed.GetValue(_minP) is { } minP) sampling.MinP = minP;
+        if (parsed.GetValue(_seed) is { } seed) sampling.Seed = seed;
+        return sampling;
+    }
+
+    private GenerationLimits LimitsOf(ParseResult parsed)
+    {
+        var limits = new GenerationLimits { StopSequences = { parsed.GetValue(_stop) ?? [] } };
+        if (parsed.GetValue(_maxTokens) is { } maxTokens) limits.MaxOutputTokens = maxTokens;
+        return limits;
+    }
+
+    private static Option<T> Create<T>(string name, string valueName, string description, params string[] aliases) =>
+        new(name, aliases) { Description = description, HelpName = valueName };
+
+    /// <summary>An option for a number, with an error that speaks of numbers and not of types.</summary>
+    private static Option<T?> CreateNumber<T>(string name, string valueName, string description)
+        where T : struct, INumber<T>
+    {
+        var option = Create<T?>(name, valueName, description);
+        option.CustomParser = result =>
+        {
+            var text = result.Tokens.Single().Value;
+            if (T.TryParse(text, CultureInfo.InvariantCulture, out var number)) return number;
+            result.AddError($"'{text}' is no number that {name} takes.");
+            return null;
+        };
+        return option;
+    }
+}

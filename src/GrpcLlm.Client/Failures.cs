@@ -1,0 +1,63 @@
+using Grpc.Core;
+
+namespace GrpcLlm.Client;
+
+/// <summary>Makes a <see cref="GenerationException"/> of whatever gRPC throws. Stateless and thread-safe.</summary>
+internal static class Failures
+{
+    /// <summary>What the caller gets for a failed call.</summary>
+    /// <param name="exception">What gRPC threw.</param>
+    /// <param name="progress">What was received until then.</param>
+    /// <param name="cancellationToken">The caller's token.</param>
+    /// <returns>
+    /// <see cref="OperationCanceledException"/> if the caller cancelled. A reason that the server gave stands, though,
+    /// even if the token was cancelled meanwhile: it is the cause, and it carries the bill.
+    /// </returns>
+    public static Exception Translate(
+        RpcException exception, StreamProgress progress, CancellationToken cancellationToken)
+    {
+        var details = FailureDetails.Of(exception.Trailers);
+        if (details.Info is null && cancellationToken.IsCancellationRequested)
+            return new OperationCanceledException("The caller cancelled the call.", exception, cancellationToken);
+
+        var streamedTokens = details.StreamedTokens ?? progress.StreamedTokens;
+
+        // Where the server does not say: UNAVAILABLE means that no token was delivered, and none has come.
+        var retrySafe = details.RetrySafe ?? exception.StatusCode == StatusCode.Unavailable;
+        return new GenerationException(Message(exception), exception)
+        {
+            Reason = details.Reason,
+            ReasonName = details.Info?.Reason ?? "",
+            StatusCode = exception.StatusCode,
+            RetrySafe = retrySafe && streamedTokens == 0 && progress.StreamedTokens == 0,
+            RetryAfter = details.RetryAfter,
+            Violations = details.Violations,
+            LastSequence = details.LastSequence ?? progress.LastSequence,
+            StreamedTokens = streamedTokens,
+            Summary = details.Summary,
+            RequestId = details.RequestId is { Length: > 0 } id ? id : progress.RequestId,
+            Backend = details.Backend,
+        };
+    }
+
+    /// <summary>A stream that ended with status OK but without its finish.</summary>
+    public static GenerationException Truncated(StreamProgress progress) =>
+        new("The stream ended without a finish: the answer is not complete.")
+        {
+            StatusCode = StatusCode.DataLoss,
+            LastSequence = progress.LastSequence,
+            StreamedTokens = progress.StreamedTokens,
+            RequestId = progress.RequestId,
+        };
+
+    /// <summary>
+    /// The server's message or, where no server spoke, the innermost cause: "Connection refused (127.0.0.1:50051)"
+    /// says more than the layers above it.
+    /// </summary>
+    private static string Message(RpcException exception)
+    {
+        var cause = exception.Status.DebugException?.GetBaseException();
+        if (cause is not null and not OperationCanceledException) return cause.Message;
+        return exception.Status.Detail is { Length: > 0 } detail ? detail : $"The call failed with {exception.StatusCode}.";
+    }
+}

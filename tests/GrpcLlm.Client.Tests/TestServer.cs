@@ -1,0 +1,50 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace GrpcLlm.Client.Tests;
+
+/// <summary>A real Kestrel on a free port with a scripted service: resets, trailers and flow control are real.</summary>
+internal sealed class TestServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private TestServer(WebApplication app, ScriptedService service, ScriptedHealth health)
+    {
+        _app = app;
+        Service = service;
+        Health = health;
+        Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+    }
+
+    public ScriptedService Service { get; }
+
+    public ScriptedHealth Health { get; }
+
+    public Uri Address { get; }
+
+    public static async Task<TestServer> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+            kestrel.Listen(System.Net.IPAddress.Loopback, 0, endpoint => endpoint.Protocols = HttpProtocols.Http2));
+        var service = new ScriptedService();
+        var health = new ScriptedHealth();
+        builder.Services.AddSingleton(service).AddSingleton(health).AddGrpc();
+
+        var app = builder.Build();
+        app.MapGrpcService<ScriptedService>();
+        app.MapGrpcService<ScriptedHealth>();
+        await app.StartAsync(TestContext.Current.CancellationToken);
+        return new TestServer(app, service, health);
+    }
+
+    public GrpcLlmClient CreateClient() => new(Address);
+
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+}
