@@ -10,6 +10,7 @@ namespace GrpcLlm.Server.Tests.Testing;
 internal sealed class ScriptedEvents : IAsyncEnumerator<BackendEvent>
 {
     private readonly Channel<Func<BackendEvent?>> _steps = Channel.CreateUnbounded<Func<BackendEvent?>>();
+    private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationToken _cancellationToken;
 
     public ScriptedEvents(CancellationToken cancellationToken, params IEnumerable<BackendEvent> events)
@@ -25,6 +26,9 @@ internal sealed class ScriptedEvents : IAsyncEnumerator<BackendEvent>
 
     /// <summary>Times it was disposed.</summary>
     public int Disposed { get; private set; }
+
+    /// <summary>Completes when it is disposed.</summary>
+    public Task WhenDisposed => _disposed.Task;
 
     public ScriptedEvents Add(BackendEvent one) => Add(() => one);
 
@@ -60,6 +64,7 @@ internal sealed class ScriptedEvents : IAsyncEnumerator<BackendEvent>
     public ValueTask DisposeAsync()
     {
         Disposed++;
+        _disposed.TrySetResult();
         return ValueTask.CompletedTask;
     }
 

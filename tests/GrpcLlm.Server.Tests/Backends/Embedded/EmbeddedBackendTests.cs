@@ -2,8 +2,6 @@ using System.Text;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Backends.Embedded;
 using GrpcLlm.V1;
-using Shouldly;
-using Xunit;
 
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
 

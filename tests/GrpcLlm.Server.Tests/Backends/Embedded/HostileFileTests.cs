@@ -1,6 +1,4 @@
 using GrpcLlm.Server.Backends.Embedded;
-using Shouldly;
-using Xunit;
 
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
 

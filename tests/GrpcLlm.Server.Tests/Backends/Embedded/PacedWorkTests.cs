@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Backends.Embedded;
-using Shouldly;
-using Xunit;
 
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
 

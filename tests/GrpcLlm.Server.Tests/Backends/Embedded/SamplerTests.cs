@@ -1,7 +1,5 @@
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Backends.Embedded;
-using Shouldly;
-using Xunit;
 
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
 

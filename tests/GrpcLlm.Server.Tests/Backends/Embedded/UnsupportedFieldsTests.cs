@@ -1,8 +1,6 @@
 using GrpcLlm.Server.Backends.Embedded;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
-using Shouldly;
-using Xunit;
 
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
 

@@ -1,7 +1,5 @@
 using System.Text;
 using GrpcLlm.Server.Backends.Embedded;
-using Shouldly;
-using Xunit;
 
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
 
