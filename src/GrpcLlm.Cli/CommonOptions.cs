@@ -32,7 +32,7 @@ internal sealed record CommonOptions(string? AddressText, bool IsJson, bool IsVe
         });
         root.Add(new Option<bool>(VerboseName, "-v")
         {
-            Description = "Tell more on stderr: reasoning, attempts, where the time went, the stack of a failure.",
+            Description = "Tell more: reasoning, attempts, where the time went, whole descriptions, the stack of a failure.",
             Recursive = true,
         });
     }

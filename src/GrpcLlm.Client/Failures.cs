@@ -58,6 +58,9 @@ internal static class Failures
     {
         var cause = exception.Status.DebugException?.GetBaseException();
         if (cause is not null and not OperationCanceledException) return cause.Message;
-        return exception.Status.Detail is { Length: > 0 } detail ? detail : $"The call failed with {exception.StatusCode}.";
+        if (exception.Status.Detail is { Length: > 0 } detail) return detail;
+        return exception.StatusCode == StatusCode.DeadlineExceeded
+            ? "The deadline passed."
+            : $"The call failed with {exception.StatusCode}.";
     }
 }

@@ -90,10 +90,11 @@ public sealed class OtherCallsTests
     }
 
     [Theory]
-    [InlineData(HealthCheckResponse.Types.ServingStatus.Serving, true)]
-    [InlineData(HealthCheckResponse.Types.ServingStatus.NotServing, false)]
-    internal async Task CheckHealth_Status_IsTold(HealthCheckResponse.Types.ServingStatus status, bool healthy)
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task CheckHealth_Status_IsTold(bool healthy)
     {
+        var status = healthy ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing;
         await using var server = await TestServer.StartAsync();
         await using var client = server.CreateClient();
         server.Health.Status = status;

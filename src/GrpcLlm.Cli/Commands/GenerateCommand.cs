@@ -17,20 +17,20 @@ internal static class GenerateCommand
         {
             var prompt = await PromptInput.ReadAsync(options.PromptOf(parsed), console, cancellationToken);
             return await RunAsync(
-                options.RequestOf(parsed, prompt), options.DeadlineOf(parsed), console, CommonOptions.Of(parsed), cancellationToken);
+                options.RequestOf(parsed, prompt), options.TimeoutOf(parsed), console, CommonOptions.Of(parsed), cancellationToken);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        GenerateRequest request, TimeSpan? deadline, CliConsole console, CommonOptions common, CancellationToken cancellationToken)
+        GenerateRequest request, TimeSpan? timeout, CliConsole console, CommonOptions common, CancellationToken cancellationToken)
     {
         await using var client = common.CreateClient(console);
         var printer = new ChunkPrinter(console, common);
         var report = new GenerationReport(request.RequestId);
         try
         {
-            var options = new GenerateCallOptions { Timeout = deadline };
+            var options = new GenerateCallOptions { Timeout = timeout };
             await foreach (var chunk in client.GenerateAsync(request, options, cancellationToken))
             {
                 report.Observe(chunk);

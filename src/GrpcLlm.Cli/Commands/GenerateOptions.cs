@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
 using GrpcLlm.V1;
+using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
 namespace GrpcLlm.Cli.Commands;
 
@@ -11,6 +12,13 @@ namespace GrpcLlm.Cli.Commands;
 /// </summary>
 internal sealed class GenerateOptions
 {
+    /// <summary>
+    /// What a call may take beyond its deadline: a gRPC deadline counts from before the connection exists, which for a
+    /// process that has just started is longer than the margin in which the server would end the answer in good order.
+    /// So the server counts, and usage and timing arrive; the call's own limit is for a server that no longer answers.
+    /// </summary>
+    private static readonly TimeSpan DeadlineGrace = TimeSpan.FromSeconds(2);
+
     private readonly Argument<string?> _prompt = CreatePrompt();
     private readonly Option<string?> _model = CreateModel();
     private readonly Option<uint?> _maxTokens = CreateNumber<uint>("--max-tokens", "N", "Most output tokens.");
@@ -25,7 +33,7 @@ internal sealed class GenerateOptions
         Description = "Ask for log probabilities; --json shows them per token.",
     };
     private readonly Option<string?> _requestId = Create<string?>("--request-id", "ID", "Name of this generation, for `grpcllm cancel` and logs.");
-    private readonly Option<TimeSpan?> _deadline = Create<TimeSpan?>("--deadline", "TIME", "Time for the whole call: 500ms, 30s, 2m.");
+    private readonly Option<TimeSpan?> _deadline = Create<TimeSpan?>("--deadline", "TIME", "Time until the server ends the answer: 500ms, 30s, 2m.");
 
     public GenerateOptions() => _deadline.CustomParser = DurationText.Parse;
 
@@ -52,7 +60,8 @@ internal sealed class GenerateOptions
 
     public string? PromptOf(ParseResult parsed) => parsed.GetValue(_prompt);
 
-    public TimeSpan? DeadlineOf(ParseResult parsed) => parsed.GetValue(_deadline);
+    /// <summary>When the call itself gives up. The server keeps the deadline, as the request's time budget.</summary>
+    public TimeSpan? TimeoutOf(ParseResult parsed) => parsed.GetValue(_deadline) + DeadlineGrace;
 
     /// <summary>The request that a command line stands for.</summary>
     public GenerateRequest RequestOf(ParseResult parsed, string prompt)
@@ -86,6 +95,7 @@ internal sealed class GenerateOptions
     {
         var limits = new GenerationLimits { StopSequences = { parsed.GetValue(_stop) ?? [] } };
         if (parsed.GetValue(_maxTokens) is { } maxTokens) limits.MaxOutputTokens = maxTokens;
+        if (parsed.GetValue(_deadline) is { } deadline) limits.TimeBudget = Duration.FromTimeSpan(deadline);
         return limits;
     }
 

@@ -26,17 +26,20 @@ internal static class ModelsCommand
             return ExitCodes.Well;
         }
 
-        await TextTable.WriteAsync(console.Out, [Titles, .. models.Select(Row)]);
+        await TextTable.WriteAsync(console.Out, [Titles, .. models.Select(model => Row(model, common.IsVerbose))]);
         return ExitCodes.Well;
     }
 
-    private static string[] Row(Model model) =>
+    private static string[] Row(Model model, bool wholeDescription) =>
     [
         model.IsDefault ? "*" : "",
         model.Name,
         Words.Of(model.State),
         model.HasContextWindow ? model.ContextWindow.ToString() : "?",
         model.Backends.Count > 0 ? string.Join(", ", model.Backends) : "?",
-        model.Description,
+        wholeDescription ? model.Description : FirstSentence(model.Description),
     ];
+
+    private static string FirstSentence(string text) =>
+        text.IndexOf(". ", StringComparison.Ordinal) is >= 0 and var end ? text[..(end + 1)] : text;
 }

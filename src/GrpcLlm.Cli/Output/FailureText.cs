@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grpc.Core;
 using GrpcLlm.Client;
 using GrpcLlm.V1;
 
@@ -36,7 +37,7 @@ internal static class FailureText
         ErrorReason.Unauthenticated or ErrorReason.ModelForbidden => "ask the operator of the service for access",
         ErrorReason.UpstreamMisconfigured or ErrorReason.Internal => "tell the operator of the service the request id",
         _ when failure.StreamedTokens > 0 => "what was printed stands but is not complete; run it again for a whole answer",
-        ErrorReason.Deadline => "try again, with a longer --deadline",
+        _ when failure.StatusCode == StatusCode.DeadlineExceeded => "try again, with a longer --deadline",
         _ when failure.RetrySafe && !NobodyAnswered(failure) => failure.RetryAfter is { } wait
             ? $"try again in {Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture)} s"
             : "try again",
@@ -44,5 +45,5 @@ internal static class FailureText
     };
 
     private static bool NobodyAnswered(GenerationException failure) =>
-        failure is { ReasonName.Length: 0, LastSequence: 0, StatusCode: Grpc.Core.StatusCode.Unavailable };
+        failure is { ReasonName.Length: 0, LastSequence: 0, StatusCode: StatusCode.Unavailable };
 }

@@ -101,6 +101,7 @@ internal sealed class GenerationReport(string requestId)
 
     private static string Time(double microseconds) => microseconds switch
     {
+        0 => "0 ms",
         < 1e3 => $"{Digits(microseconds)} µs",
         < 1e6 => $"{Digits(microseconds / 1e3)} ms",
         _ => $"{Digits(microseconds / 1e6)} s",

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using GrpcLlm.Cli;
@@ -56,7 +57,12 @@ public sealed class GenerateCommandTests
             Model = "m",
             Prompt = "@hi",
             Sampling = new SamplingOptions { Temperature = 0, TopP = 0.9, TopK = 0, MinP = 0.05, Seed = -5 },
-            Limits = new GenerationLimits { MaxOutputTokens = 7, StopSequences = { "\n", "END" } },
+            Limits = new GenerationLimits
+            {
+                MaxOutputTokens = 7,
+                StopSequences = { "\n", "END" },
+                TimeBudget = Duration.FromTimeSpan(TimeSpan.FromHours(1)),
+            },
             Output = new OutputOptions { Logprobs = true },
         });
     }

@@ -14,6 +14,7 @@ public sealed class OtherCommandsTests
         var run = await CliRun.OfAsync(server, "models");
 
         run.ExitCode.ShouldBe(ExitCodes.Well);
+        (await CliRun.OfAsync(server, "models", "-v")).Output.ShouldContain("Small. And more.");
         run.OutputLines.ShouldBe(
         [
             "   NAME      STATE        CONTEXT  BACKENDS  DESCRIPTION",
@@ -74,7 +75,7 @@ public sealed class OtherCommandsTests
             new Model
             {
                 Name = "embedded", IsDefault = true, State = ModelState.Available, ContextWindow = 512,
-                Backends = { "embedded" }, Description = "Small.",
+                Backends = { "embedded" }, Description = "Small. And more.",
             },
             new Model { Name = "far", State = ModelState.Unavailable, Description = "Far \e[2J away." },
         },
