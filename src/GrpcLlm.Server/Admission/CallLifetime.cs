@@ -31,6 +31,9 @@ internal enum StopCause
 /// </summary>
 internal sealed class CallLifetime : IDisposable
 {
+    /// <summary>What a timer can wait for; a longer budget, which the contract allows, is as good as none.</summary>
+    private static readonly TimeSpan LongestBudget = TimeSpan.FromDays(49);
+
     private readonly CancellationTokenSource _source = new();
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenRegistration _clientGone;
@@ -44,7 +47,7 @@ internal sealed class CallLifetime : IDisposable
     {
         _clientGone = clientGone.UnsafeRegister(
             static state => ((CallLifetime)state!).Stop(StopCause.ClientGone), this);
-        if (budget is { } due)
+        if (budget is { } due && due <= LongestBudget)
         {
             _budgetTimer = timeProvider.CreateTimer(
                 static state => ((CallLifetime)state!).Stop(StopCause.TimeBudget), this,

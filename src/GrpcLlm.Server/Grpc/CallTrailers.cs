@@ -33,6 +33,8 @@ internal static class CallTrailers
     /// <summary>Attempts told in the summary.</summary>
     public const int MaxAttemptsTold = 8;
 
+    private const int MaxBackendModelBytes = 128;
+
     /// <summary>Writes the trailers of a generation that finished.</summary>
     public static void WriteFinish(ServerCallContext context, GenerationRecord record)
     {
@@ -55,12 +57,19 @@ internal static class CallTrailers
         context.ResponseTrailers.Add(Summary, Fit(record.BuildSummary()).ToByteArray());
     }
 
-    /// <summary>Cuts a summary to its size: the latest attempts, then fewer, then none.</summary>
+    /// <summary>
+    /// Cuts a summary to its size: the latest attempts, then a shorter name from the upstream, then fewer attempts, then
+    /// no filter. What is left is bounded by configuration and validation, and fits.
+    /// </summary>
     private static GenerationSummary Fit(GenerationSummary summary)
     {
         var attempts = summary.AttemptLog;
-        while (attempts.Count > MaxAttemptsTold || (attempts.Count > 0 && summary.CalculateSize() > MaxSummaryBytes))
-            attempts.RemoveAt(0);
+        while (attempts.Count > MaxAttemptsTold) attempts.RemoveAt(0);
+        if (IsTooLarge()) summary.BackendModel = Utf8Text.Cut(summary.BackendModel, MaxBackendModelBytes);
+        while (attempts.Count > 0 && IsTooLarge()) attempts.RemoveAt(0);
+        if (IsTooLarge()) summary.ContentFilter = null;
         return summary;
+
+        bool IsTooLarge() => summary.CalculateSize() > MaxSummaryBytes;
     }
 }

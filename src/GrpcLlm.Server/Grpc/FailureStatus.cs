@@ -35,7 +35,7 @@ internal static class FailureStatus
         var code = ErrorTable.StatusOf(failure.Reason, delivered);
         var message = CutEncoded(failure.Message, MaxMessageBytes);
         TimeSpan? retryAfter = ErrorTable.HasRetryInfo(failure.Reason, delivered)
-            ? failure.RetryAfter ?? ErrorTable.DefaultRetryAfter
+            ? Whole(failure.RetryAfter ?? ErrorTable.DefaultRetryAfter)
             : null;
 
         var status = new RpcStatus { Code = (int)code, Message = message };
@@ -65,7 +65,7 @@ internal static class FailureStatus
         trailers.Add(CallTrailers.StatusDetails, status.ToByteArray());
         trailers.Add(
             CallTrailers.RetryPushback,
-            retryAfter is { } delay ? ((long)Math.Ceiling(delay.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture) : "-1");
+            retryAfter is { } delay ? ((long)delay.TotalMilliseconds).ToString(CultureInfo.InvariantCulture) : "-1");
         return new Status(code, message);
     }
 
@@ -75,6 +75,10 @@ internal static class FailureStatus
         var trailers = new Metadata();
         return new RpcException(Write(trailers, failure, delivered: false, 0, 0, ""), trailers);
     }
+
+    /// <summary>A wait as both RetryInfo and the pushback can tell it: whole milliseconds, within 32 bits.</summary>
+    private static TimeSpan Whole(TimeSpan wait) =>
+        TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(wait.TotalMilliseconds), 0, int.MaxValue));
 
     /// <summary>Adds as many violations as fit; the last one says how many more there are.</summary>
     private static void AddViolations(RpcStatus status, Violations violations)

@@ -41,6 +41,15 @@ internal static class ConfigurationReader
         IConfigurationSection section, object target, PropertyInfo property, List<string> errors)
     {
         var value = property.GetValue(target);
+        var isScalar = value is string || value is null || value.GetType().IsValueType;
+        if (isScalar ? section.GetChildren().Any() : !string.IsNullOrEmpty(section.Value))
+        {
+            errors.Add(isScalar
+                ? $"{section.Path}: must be one value, not a section"
+                : $"{section.Path}: must be a section, not the value '{section.Value}'");
+            return;
+        }
+
         switch (value)
         {
             case Dictionary<string, BackendSettings> backends:
@@ -80,7 +89,7 @@ internal static class ConfigurationReader
             property.SetValue(
                 target, TypeDescriptor.GetConverter(type).ConvertFromString(null, CultureInfo.InvariantCulture, section.Value ?? ""));
         }
-        catch (Exception exception) when (exception is ArgumentException or FormatException or NotSupportedException)
+        catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or NotSupportedException)
         {
             errors.Add($"{section.Path}: '{section.Value}' is not {Article(type)}");
         }

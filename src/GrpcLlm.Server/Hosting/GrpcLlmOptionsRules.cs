@@ -8,6 +8,8 @@ internal static class GrpcLlmOptionsRules
     public static void Check(GrpcLlmOptions options, List<string> errors)
     {
         if (options.Models.Count == 0) errors.Add("GrpcLlm:Models: at least one model is required");
+        foreach (var name in options.Backends.Keys.Where(static name => name.Length > MaxNameChars))
+            errors.Add($"GrpcLlm:Backends:{name}: names must have 1 to {MaxNameChars} characters");
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (key, model) in options.Models) CheckModel($"GrpcLlm:Models:{key}", model, options, names, errors);
         if (options.DefaultModel.Length > 0 && !names.Contains(options.DefaultModel))

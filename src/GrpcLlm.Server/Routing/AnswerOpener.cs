@@ -30,17 +30,18 @@ internal static class AnswerOpener
         record.Backend = route.Backend.Name;
         progress.Report(ProgressPhase.WaitingForFirstToken, attempt.Number);
 
-        var events = route.Backend.GenerateAsync(new BackendCall(request, route.Model), cancellationToken)
-            .GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<BackendEvent>? events = null;
         try
         {
+            events = route.Backend.GenerateAsync(new BackendCall(request, route.Model), cancellationToken)
+                .GetAsyncEnumerator(cancellationToken);
             var atHand = await FirstTokenAsync(events, record, states, progress, attempt.Number);
             attempt.Outcome = AttemptOutcome.Served;
             return new OpenedAnswer(atHand, record.Clock.ElapsedMicroseconds, events);
         }
         catch (Exception exception)
         {
-            await events.DisposeAsync();
+            if (events is not null) await events.DisposeAsync();
             attempt.DurationUs = (ulong)record.Clock.ElapsedMicroseconds - attempt.StartUs;
             attempt.Outcome = exception is OperationCanceledException ? AttemptOutcome.Cancelled : AttemptOutcome.Failed;
             if (exception is not BackendException failure) throw;

@@ -14,10 +14,10 @@ namespace GrpcLlm.Server.Streaming;
 /// </summary>
 internal sealed class ChunkQueue
 {
-    /// <summary>Tokens at which a merged chunk is full.</summary>
+    /// <summary>Most tokens of a merged chunk.</summary>
     public const int MaxMergedTokens = 64;
 
-    /// <summary>Bytes of UTF-8 at which a merged chunk is full.</summary>
+    /// <summary>Most bytes of UTF-8 of a merged chunk's delta.</summary>
     public const int MaxMergedBytes = 4096;
 
     /// <summary>Characters of one chunk's delta: at most 768 KiB of UTF-8, which leaves room under 1 MiB.</summary>
@@ -60,12 +60,12 @@ internal sealed class ChunkQueue
     public void AppendToolCall(uint partIndex, ToolCallDelta delta, TokenLedger tokens)
     {
         var fragment = delta.ArgumentsFragment;
-        if (CanMerge(Delta.ToolCall, partIndex) && _tail!.ToolCall.Index == delta.Index && !_tail.ToolCall.Done
-            && fragment.Length <= MaxMergedBytes)
+        var bytes = Encoding.UTF8.GetByteCount(fragment);
+        if (CanMerge(Delta.ToolCall, partIndex, bytes, tokens) && _tail!.ToolCall.Index == delta.Index && !_tail.ToolCall.Done)
         {
             _tail.ToolCall.ArgumentsFragment += fragment;
             _tail.ToolCall.Done |= delta.Done;
-            _tailBytes += Encoding.UTF8.GetByteCount(fragment);
+            _tailBytes += bytes;
             tokens.MoveTo(_tail);
             return;
         }
@@ -145,21 +145,22 @@ internal sealed class ChunkQueue
             BackendEventKind.Reasoning => Delta.Reasoning,
             _ => Delta.Refusal,
         };
-        if (CanMerge(delta, partIndex) && text.Length <= MaxMergedBytes)
+        var bytes = Encoding.UTF8.GetByteCount(text);
+        if (CanMerge(delta, partIndex, bytes, tokens))
         {
             SetText(_tail!, delta, TextOf(_tail!, delta) + text);
-            _tailBytes += Encoding.UTF8.GetByteCount(text);
+            _tailBytes += bytes;
             tokens.MoveTo(_tail!);
             return;
         }
 
         SetText(Add(partIndex, tokens), delta, text);
-        _tailBytes = Encoding.UTF8.GetByteCount(text);
+        _tailBytes = bytes;
     }
 
-    private bool CanMerge(Delta delta, uint partIndex) =>
+    private bool CanMerge(Delta delta, uint partIndex, int bytes, TokenLedger tokens) =>
         _tail is not null && _tail.DeltaCase == delta && _tail.PartIndex == partIndex
-        && _tail.TokenCount < MaxMergedTokens && _tailBytes < MaxMergedBytes;
+        && _tail.TokenCount + tokens.Count <= MaxMergedTokens && _tailBytes + bytes <= MaxMergedBytes;
 
     private TokenChunk Add(uint partIndex, TokenLedger tokens)
     {

@@ -22,7 +22,14 @@ internal sealed class DeltaAssembler(ChunkQueue queue, GenerationRecord record, 
     /// <returns>The stop sequence that is complete with it; null while none is.</returns>
     public string? Accept(in BackendEvent piece, long arrival)
     {
-        if (piece.Kind != _kind || piece.PartIndex != _partIndex) FlushText();
+        // Text of the part may go on behind its signature, so what is held stays held.
+        if (piece.Kind == BackendEventKind.Signature)
+        {
+            queue.AppendSignature(piece.Signature, piece.PartIndex);
+            return null;
+        }
+
+        var found = piece.Kind != _kind || piece.PartIndex != _partIndex ? FlushText() : null;
         (_kind, _partIndex) = (piece.Kind, piece.PartIndex);
 
         if (piece.TokenCount > 0)
@@ -31,36 +38,37 @@ internal sealed class DeltaAssembler(ChunkQueue queue, GenerationRecord record, 
             _tokens.Add(piece.TokenCount, arrival, piece.Tokens);
         }
 
-        switch (piece.Kind)
-        {
-            case BackendEventKind.Signature:
-                queue.AppendSignature(piece.Signature, piece.PartIndex);
-                return null;
-            case BackendEventKind.ToolCall:
-                AcceptToolCall(piece);
-                return null;
-            default:
-                return AcceptText(piece);
-        }
+        if (found is not null) return found;
+        if (piece.Kind != BackendEventKind.ToolCall) return AcceptText(piece);
+        AcceptToolCall(piece);
+        return null;
     }
 
     /// <summary>The answer is over: lets out what was held and makes the last message.</summary>
-    public void Close()
+    /// <returns>The stop sequence that is complete; null if there is none.</returns>
+    public string? Close()
     {
-        FlushText();
+        var found = FlushText();
         queue.Close(_tokens);
+        return found;
     }
 
     /// <summary>The answer broke off: lets out what was held, without making a message for tokens alone.</summary>
-    public void FlushText()
+    /// <returns>The stop sequence that is complete with the U+FFFD of half a character; null if there is none.</returns>
+    public string? FlushText()
     {
         var rest = _joiner.Flush();
-        if (_kind == BackendEventKind.Text && stops is not null) rest = stops.Push(rest) + stops.Flush();
-        if (rest.Length == 0) return;
-        if (_kind == BackendEventKind.ToolCall)
-            queue.AppendToolCall(_partIndex, new ToolCallDelta { Index = _toolIndex, ArgumentsFragment = rest }, _tokens);
-        else
-            queue.AppendText(_kind, _partIndex, rest, _tokens);
+        var isText = _kind == BackendEventKind.Text;
+        if (isText && stops is not null) rest = stops.Push(rest) + stops.Flush();
+        if (rest.Length > 0)
+        {
+            if (_kind == BackendEventKind.ToolCall)
+                queue.AppendToolCall(_partIndex, new ToolCallDelta { Index = _toolIndex, ArgumentsFragment = rest }, _tokens);
+            else
+                queue.AppendText(_kind, _partIndex, rest, _tokens);
+        }
+
+        return isText ? stops?.Found : null;
     }
 
     private string? AcceptText(in BackendEvent piece)

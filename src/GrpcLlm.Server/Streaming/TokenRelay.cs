@@ -116,6 +116,8 @@ internal sealed class TokenRelay
 
     private async ValueTask FinishReadingAsync()
     {
+        // A read is consumed once, whatever comes of it.
+        _reading = false;
         bool any;
         try
         {
@@ -138,18 +140,15 @@ internal sealed class TokenRelay
         }
         catch (OperationCanceledException) when (_lifetime.Cause != StopCause.None)
         {
-            _reading = false;
             await StopAsync();
             return;
         }
         catch (BackendException exception)
         {
-            _reading = false;
             Fail(FailureOf(exception));
             return;
         }
 
-        _reading = false;
         if (any) await HandleAsync(_events!.Current, _record.Clock.ElapsedMicroseconds);
         else Fail(FailureOf(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end.")));
     }
@@ -210,7 +209,7 @@ internal sealed class TokenRelay
     private void Close()
     {
         _ended = true;
-        _assembler.Close();
+        if (_assembler.Close() is { } found) _record.Finish(FinishReason.StopSequence, found);
     }
 
     private void Fail(CallFailureException failure)

@@ -38,7 +38,7 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
         if (request.ProviderOptionsJson.ContainsKey(Kind)) violations.Add($"provider_options_json[{Kind}]", noModel);
         if (request.Sampling is { LogitBias.Count: > 0 }) violations.Add("sampling.logit_bias", noModel);
         if (request.Conversation is { } conversation && conversation.Messages.Any(
-            static message => message.Parts.Any(static part => part.Image is not null)))
+            static message => message.Parts.Any(HoldsImage)))
             violations.Add("conversation", "images: " + noModel);
         if (request.Output is not { } output) return;
 
@@ -84,6 +84,9 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
 
     public ValueTask<InputTokenCount> CountInputTokensAsync(BackendCall call, CancellationToken cancellationToken) =>
         ValueTask.FromResult(new InputTokenCount(CountInput(call.Request), UsageSource.Counted));
+
+    private static bool HoldsImage(ContentPart part) =>
+        part.Image is not null || (part.ToolResult is { } result && result.Parts.Any(HoldsImage));
 
     private static uint CountInput(GenerateRequest request)
     {
