@@ -23,7 +23,7 @@ public sealed class ProgressSenderTests : IDisposable
         await _rig.Stream.HasAsync(2);
         _rig.Messages[1].Progress.ShouldBe(new Progress { Phase = ProgressPhase.Queued, Attempt = 1, QueuePosition = 4 });
 
-        while (_rig.Time.ArmedTimers < 2) await Task.Yield();
+        await _rig.Time.HasArmedAsync(2);
         _rig.Time.Advance(ProgressSender.Interval);
         await _rig.Stream.HasAsync(3);
         _rig.Messages[2].Progress.ShouldBe(_rig.Messages[1].Progress);

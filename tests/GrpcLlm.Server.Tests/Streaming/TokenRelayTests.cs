@@ -389,7 +389,7 @@ public sealed class TokenRelayTests : IDisposable
     }
 
     [Fact]
-    public Task Run_AnyAnswerAnyClient_KeepsEveryTokenAndRule() => Task.Run(() => Properties.HoldsForSeeds(
+    public void Run_AnyAnswerAnyClient_KeepsEveryTokenAndRule() => Properties.HoldsForSeeds(
         random =>
         {
             using var rig = new CallRig();
@@ -408,14 +408,10 @@ public sealed class TokenRelayTests : IDisposable
 
             rig.Events.Add(CallRig.Stop);
             rig.Stream.Stalled = true;
-            rig.Stream.OnWrite = chunk =>
-            {
-                if (random.Next(4) > 0) rig.Stream.Stalled = false;
-                else rig.Stream.Stalled = chunk.Finish is null;
-            };
+            rig.Stream.OnWrite = _ => rig.Stream.Stalled = random.Next(3) == 0;
             var run = rig.RunAsync(TextDelta("x"));
-            while (!run.IsCompleted) rig.Stream.Release();
-            run.IsCompletedSuccessfully.ShouldBeTrue();
+            for (var stalls = 0; stalls < 500 && !run.IsCompleted; stalls++) rig.Stream.Release();
+            run.IsCompletedSuccessfully.ShouldBeTrue($"{run.Exception}");
 
             AssertWellFormed(rig.Messages);
             string.Concat(rig.Messages.Select(static message => message.Text + message.Reasoning)).ShouldBe("x" + text);
@@ -423,7 +419,7 @@ public sealed class TokenRelayTests : IDisposable
             rig.Messages.Sum(static message => message.TokenGapsUs.Sum(static gap => (long)gap))
                 .ShouldBe(rig.Record.LastArrivalMicroseconds);
         },
-        count: 200), TestContext.Current.CancellationToken);
+        count: 200);
 
     /// <summary>Rules 3 and 4 of the stream: dense from 1, started once on the first, finish once on the last.</summary>
     private static void AssertWellFormed(IReadOnlyList<TokenChunk> messages)

@@ -44,7 +44,7 @@ internal sealed class FakeChunkStream : IServerStreamWriter<TokenChunk>
         List<TaskCompletionSource> reached;
         lock (_gate)
         {
-            _pending = Stalled ? new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) : null;
+            _pending = Stalled ? new TaskCompletionSource() : null;
             reached = [.. _waiters.Where(waiter => waiter.Count <= _messages.Count).Select(static waiter => waiter.Reached)];
             _waiters.RemoveAll(waiter => waiter.Count <= _messages.Count);
         }
@@ -65,7 +65,7 @@ internal sealed class FakeChunkStream : IServerStreamWriter<TokenChunk>
         }
     }
 
-    /// <summary>Lets the pending write and all later ones complete.</summary>
+    /// <summary>Lets the pending write and all later ones complete; what waits for it goes on inside.</summary>
     public void Release()
     {
         Stalled = false;

@@ -6,6 +6,7 @@ internal sealed class FakeTimeProvider : TimeProvider
     private readonly Lock _gate = new();
     private readonly List<FakeTimer> _timers = [];
     private readonly DateTimeOffset _start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private readonly List<(int Count, TaskCompletionSource Reached)> _waiters = [];
     private TimeSpan _elapsed;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -16,6 +17,18 @@ internal sealed class FakeTimeProvider : TimeProvider
         get
         {
             lock (_gate) return _timers.Count(static timer => timer.Due is not null);
+        }
+    }
+
+    /// <summary>Completes when so many timers wait.</summary>
+    public Task HasArmedAsync(int count)
+    {
+        lock (_gate)
+        {
+            if (_timers.Count(static timer => timer.Due is not null) >= count) return Task.CompletedTask;
+            var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiters.Add((count, reached));
+            return reached.Task;
         }
     }
 
@@ -69,7 +82,16 @@ internal sealed class FakeTimeProvider : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            lock (time._gate) Due = dueTime == Timeout.InfiniteTimeSpan ? null : time._elapsed + dueTime;
+            lock (time._gate)
+            {
+                Due = dueTime == Timeout.InfiniteTimeSpan ? null : time._elapsed + dueTime;
+                var armed = time._timers.Count(static timer => timer.Due is not null);
+                foreach (var (count, reached) in time._waiters)
+                {
+                    if (count <= armed) reached.TrySetResult();
+                }
+            }
+
             if (dueTime == TimeSpan.Zero) time.Advance(TimeSpan.Zero);
             return true;
         }

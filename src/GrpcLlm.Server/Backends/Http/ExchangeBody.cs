@@ -1,0 +1,59 @@
+namespace GrpcLlm.Server.Backends.Http;
+
+/// <summary>
+/// The body of an exchange as a stream to parse. Ends with two line feeds of its own, so that a last event whose blank
+/// line the provider forgot is read too, and bounds the bytes of one event. Read-only; not thread-safe.
+/// </summary>
+internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
+{
+    private bool _ended;
+
+    /// <summary>Bytes since the last event; reset by whoever counts events.</summary>
+    public int EventBytes { get; set; }
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_ended) return 0;
+        var read = await exchange.ReadAsync(buffer);
+        if (read > 0)
+        {
+            EventBytes += read;
+            return EventBytes <= UpstreamEvents.MaxEventBytes
+                ? read
+                : throw new BackendException(BackendFailure.Malformed, "The backend sent an event that is too large.");
+        }
+
+        _ended = true;
+        "\n\n"u8.CopyTo(buffer.Span);
+        return 2;
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+}

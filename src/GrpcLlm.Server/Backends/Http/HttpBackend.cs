@@ -1,0 +1,92 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using GrpcLlm.Server.Requests;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Server.Backends.Http;
+
+/// <summary>
+/// A backend behind HTTP, whatever its kind: sends the request, reads the stream, keeps the timeouts, stops at once when
+/// told to, and turns everything that goes wrong into a <see cref="BackendException"/>. Thread-safe.
+/// </summary>
+internal sealed class HttpBackend : IBackend, IAsyncDisposable
+{
+    private readonly Provider _provider;
+    private readonly HttpBackendOptions _options;
+    private readonly UpstreamRequests _upstream;
+
+    /// <param name="name">Name in configuration.</param>
+    /// <param name="provider">What is particular to its kind.</param>
+    /// <param name="options">Valid by their annotations.</param>
+    /// <param name="timeProvider">Clock of the timeouts.</param>
+    public HttpBackend(string name, Provider provider, HttpBackendOptions options, TimeProvider timeProvider)
+    {
+        Name = name;
+        _provider = provider;
+        _options = options;
+        _upstream = new UpstreamRequests(provider, options, timeProvider);
+    }
+
+    public string Name { get; }
+
+    public string Kind => _provider.Kind;
+
+    public BackendModel Describe(string model) => _provider.Describe(model);
+
+    public void FindUnsupported(GenerateRequest request, string model, Violations violations)
+    {
+        _provider.FindUnsupported(request, model, violations);
+        ProviderOptions.Check(request, _provider, _options.AllowedProviderOptions, violations);
+    }
+
+    public async IAsyncEnumerable<BackendEvent> GenerateAsync(
+        BackendCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var exchange = await _upstream.SendAsync(
+            _provider.GeneratePath(call), WriteBody(call), cancellationToken);
+        var stream = _provider.OpenStream(call);
+        var output = new List<BackendEvent>();
+        var reader = new UpstreamEvents(exchange, stream, _provider.Format);
+        while (await reader.ReadAsync(output))
+        {
+            foreach (var one in output)
+            {
+                if (one.IsDelta) exchange.FirstTokenCame();
+                yield return one;
+            }
+
+            output.Clear();
+        }
+
+        foreach (var one in output) yield return one;
+        yield return BackendEvent.Finished(stream.Ending
+            ?? throw new BackendException(BackendFailure.Truncated, "The backend's answer broke off."));
+
+        // Reached when the relay has sent our finish: the connection is used again if the rest comes soon.
+        await exchange.DrainAsync();
+    }
+
+    public async ValueTask<InputTokenCount> CountInputTokensAsync(BackendCall call, CancellationToken cancellationToken) =>
+        await _provider.CountInputTokensAsync(call, _upstream, cancellationToken) ?? InputEstimate.Of(call.Request);
+
+    public ValueTask DisposeAsync()
+    {
+        _upstream.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private ReadOnlyMemory<byte> WriteBody(BackendCall call)
+    {
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            _provider.WriteBody(json, call);
+            ProviderOptions.Write(json, call.Request, Kind);
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenMemory;
+    }
+}

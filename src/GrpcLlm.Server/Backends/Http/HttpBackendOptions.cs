@@ -1,0 +1,41 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace GrpcLlm.Server.Backends.Http;
+
+/// <summary>Settings that every backend behind HTTP has.</summary>
+internal class HttpBackendOptions
+{
+    /// <summary>Where the provider is, with its version prefix: <c>https://api.openai.com/v1</c>. Required; http or https.</summary>
+    [Required]
+    public string BaseUrl { get; set; } = "";
+
+    /// <summary>
+    /// Keys: <c>env:NAME</c>, <c>file:PATH</c> (read again when it changes), or the key itself (for tests). Used in turn.
+    /// None: no credentials are sent.
+    /// </summary>
+    public List<string> ApiKeys { get; set; } = [];
+
+    /// <summary>Longest time for a connection, TLS included. Above 0 to 10 min. Default: 5 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// Longest time from sending the request to the first token; comments and pings do not count. Above 0 to 1 hour.
+    /// Default: 30 s.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
+    public TimeSpan FirstTokenTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Longest silence after the first token; comments and pings are no silence, and time in which the client does not
+    /// read does not count. Above 0 to 1 hour. Default: 30 s.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
+    public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Parameters that callers may send in <c>provider_options_json</c>. Default: none. A parameter that a field of the
+    /// contract sets is refused even if it stands here.
+    /// </summary>
+    public List<string> AllowedProviderOptions { get; set; } = [];
+}

@@ -1,0 +1,214 @@
+using System.IO.Compression;
+
+namespace GrpcLlm.Server.Backends.Http;
+
+/// <summary>
+/// One request to a provider and its answer. Holds the one cancellation of the attempt: the call's own token, the time
+/// for the first token, and the silence after it; and knows afterwards which it was. Not thread-safe.
+/// </summary>
+internal sealed class UpstreamExchange : IAsyncDisposable
+{
+    private static readonly TimeSpan DrainTime = TimeSpan.FromMilliseconds(100);
+
+    private readonly HttpBackendOptions _options;
+    private readonly CancellationToken _callToken;
+    private readonly CancellationTokenSource _source;
+    private readonly ITimer _timer;
+    private HttpResponseMessage? _response;
+    private Stream _body = Stream.Null;
+    private bool _firstTokenCame;
+    private volatile bool _timedOut;
+
+    public UpstreamExchange(HttpBackendOptions options, TimeProvider timeProvider, CancellationToken callToken)
+    {
+        _options = options;
+        _callToken = callToken;
+        _source = CancellationTokenSource.CreateLinkedTokenSource(callToken);
+        _timer = timeProvider.CreateTimer(
+            static state => ((UpstreamExchange)state!).TimeOut(), this, options.FirstTokenTimeout, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>The key in use, so that no message repeats it.</summary>
+    public string Secret { get; set; } = "";
+
+    /// <summary>Media type of the answer, lower case; empty if the provider does not say.</summary>
+    public string MediaType { get; private set; } = "";
+
+    /// <summary>Whether the body was read to its end.</summary>
+    public bool IsAtEnd { get; private set; }
+
+    /// <summary>Sends the request and waits for the headers of a success.</summary>
+    /// <exception cref="BackendException">It failed, or the provider refused.</exception>
+    public async Task<UpstreamExchange> OpenAsync(HttpMessageInvoker http, Func<HttpRequestMessage> request)
+    {
+        try
+        {
+            using var message = request();
+            _response = await SendAsync(http, message);
+            if (!_response.IsSuccessStatusCode) throw await UpstreamRefusal.ReadAsync(this, _response);
+            MediaType = _response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant() ?? "";
+            return this;
+        }
+        catch
+        {
+            await DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>From now on silence counts, not the time since the request.</summary>
+    public void FirstTokenCame()
+    {
+        if (_firstTokenCame) return;
+        _firstTokenCame = true;
+        _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Reads what has come, or waits for more; 0 at the end.</summary>
+    /// <exception cref="BackendException">Stalled, or Truncated.</exception>
+    public async ValueTask<int> ReadAsync(Memory<byte> buffer)
+    {
+        try
+        {
+            var read = _body.ReadAsync(buffer, _source.Token);
+            if (read.IsCompletedSuccessfully) return Note(read.Result);
+
+            // Silence counts only while a read is awaited: a client that does not read is no stalled upstream.
+            if (_firstTokenCame) _timer.Change(_options.IdleTimeout, Timeout.InfiniteTimeSpan);
+            try
+            {
+                return Note(await read);
+            }
+            finally
+            {
+                if (_firstTokenCame) _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+        }
+        catch (OperationCanceledException exception) when (!_callToken.IsCancellationRequested)
+        {
+            throw Stalled(exception);
+        }
+        catch (Exception exception) when (exception is IOException or HttpRequestException or InvalidDataException)
+        {
+            _callToken.ThrowIfCancellationRequested();
+            throw new BackendException(BackendFailure.Truncated, "The connection to the backend broke.", exception);
+        }
+    }
+
+    /// <summary>Reads the whole body.</summary>
+    /// <exception cref="BackendException">Stalled, Truncated, or Malformed: larger than allowed.</exception>
+    public async Task<byte[]> ReadAllAsync(int limit)
+    {
+        using var all = new MemoryStream();
+        var buffer = new byte[16 * 1024];
+        int read;
+        while ((read = await ReadAsync(buffer)) > 0)
+        {
+            await all.WriteAsync(buffer.AsMemory(0, read), CancellationToken.None);
+            if (all.Length > limit) throw new BackendException(BackendFailure.Malformed, "The backend's answer is too large.");
+        }
+
+        return all.ToArray();
+    }
+
+    /// <summary>Reads on to the end of a finished answer, at most for a moment, so that its connection is used again.</summary>
+    public async ValueTask DrainAsync()
+    {
+        if (IsAtEnd) return;
+        FirstTokenCame();
+        _timer.Change(DrainTime, Timeout.InfiniteTimeSpan);
+        var buffer = new byte[4096];
+        try
+        {
+            while (await _body.ReadAsync(buffer, _source.Token) > 0)
+            {
+                // What comes behind the end is nobody's.
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException or HttpRequestException or InvalidDataException)
+        {
+            // The answer is complete; at worst its connection is closed instead of used again.
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _timer.DisposeAsync();
+        await _body.DisposeAsync();
+        _response?.Dispose();
+        _source.Dispose();
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpMessageInvoker http, HttpRequestMessage message)
+    {
+        try
+        {
+            // The invoker gives the answer once its headers are there, and never buffers the body.
+            var response = await http.SendAsync(message, _source.Token);
+            _body = Decompress(response, await response.Content.ReadAsStreamAsync(_source.Token));
+            return response;
+        }
+        catch (OperationCanceledException exception) when (!_callToken.IsCancellationRequested)
+        {
+            throw _timedOut
+                ? Stalled(exception)
+                : new BackendException(BackendFailure.Unavailable, "The backend could not be connected to in time.", exception);
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            _callToken.ThrowIfCancellationRequested();
+            throw new BackendException(BackendFailure.Unavailable, Describe(exception), exception);
+        }
+    }
+
+    private int Note(int read)
+    {
+        if (read == 0) IsAtEnd = true;
+        return read;
+    }
+
+    private void TimeOut()
+    {
+        _timedOut = true;
+        try
+        {
+            _source.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The exchange ended at this very moment.
+        }
+    }
+
+    private BackendException Stalled(Exception exception) => new(
+        BackendFailure.Stalled,
+        _firstTokenCame ? "The backend fell silent." : "The backend gave no token in time.",
+        exception);
+
+    private static Stream Decompress(HttpResponseMessage response, Stream body)
+    {
+        foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
+        {
+            body = encoding.ToLowerInvariant() switch
+            {
+                "gzip" or "x-gzip" => new GZipStream(body, CompressionMode.Decompress),
+                "deflate" => new ZLibStream(body, CompressionMode.Decompress),
+                "br" => new BrotliStream(body, CompressionMode.Decompress),
+                "identity" => body,
+                _ => throw new BackendException(BackendFailure.Malformed, "The backend's answer is compressed in a way not known here."),
+            };
+        }
+
+        return body;
+    }
+
+    private static string Describe(Exception exception) => exception is HttpRequestException { HttpRequestError: var error }
+        ? error switch
+        {
+            HttpRequestError.NameResolutionError => "The backend's name cannot be resolved.",
+            HttpRequestError.ConnectionError => "The backend refuses connections.",
+            HttpRequestError.SecureConnectionError => "No secure connection to the backend could be made.",
+            _ => "The connection to the backend broke before an answer came.",
+        }
+        : "The connection to the backend broke before an answer came.";
+}

@@ -1,0 +1,124 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace GrpcLlm.Server.Backends.Http;
+
+/// <summary>
+/// Reads what a provider says when it refuses: an HTTP status with a body before the stream, or an error inside it. Its
+/// message is passed on only bounded, on one line and with secrets taken out. Stateless and thread-safe.
+/// </summary>
+internal static partial class UpstreamRefusal
+{
+    private const int MaxBodyBytes = 64 * 1024;
+    private const int MaxMessageChars = 160;
+
+    /// <summary>The failure of an answer whose status is no success.</summary>
+    public static async Task<BackendException> ReadAsync(UpstreamExchange exchange, HttpResponseMessage response)
+    {
+        var status = (int)response.StatusCode;
+        var message = "";
+        try
+        {
+            message = MessageOf(await exchange.ReadAllAsync(MaxBodyBytes));
+        }
+        catch (BackendException)
+        {
+            // The status says enough; a body that cannot be read adds nothing.
+        }
+
+        return Of(status, message, exchange.Secret, RetryAfterOf(response));
+    }
+
+    /// <summary>The failure that a status and a provider's message mean.</summary>
+    /// <param name="status">HTTP status, or the one that an error inside a stream names; 500 where it names none.</param>
+    /// <param name="message">The provider's own words, not yet safe.</param>
+    /// <param name="secret">Key that must not appear; empty for none.</param>
+    /// <param name="retryAfter">When the provider says to come back.</param>
+    public static BackendException Of(int status, string message, string secret = "", TimeSpan? retryAfter = null)
+    {
+        var failure = status switch
+        {
+            400 or 413 or 422 when IsContextTooLong(message) => BackendFailure.ContextTooLong,
+            401 or 403 or 404 or (>= 300 and < 400) => BackendFailure.Misconfigured,
+            408 or >= 500 => BackendFailure.Unavailable,
+            429 => BackendFailure.RateLimited,
+            _ => BackendFailure.Rejected,
+        };
+        var safe = Safe(message, secret);
+        var text = failure == BackendFailure.Misconfigured
+            ? $"The backend answered {status}; its key, URL or model name is wrong."
+            : $"The backend answered {status}{(safe.Length > 0 ? ": " + safe : ".")}";
+        return new BackendException(failure, text) { RetryAfter = retryAfter };
+    }
+
+    /// <summary>The words of an error body in any of the shapes that providers use; empty if there are none.</summary>
+    public static string MessageOf(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+            return MessageOf(document.RootElement);
+        }
+        catch (JsonException)
+        {
+            // HTML of a proxy, plain text: nothing to quote.
+            return "";
+        }
+    }
+
+    /// <summary>The words of an error object: <c>error.message</c>, <c>error</c>, <c>message</c> or <c>detail</c>.</summary>
+    public static string MessageOf(JsonElement body)
+    {
+        if (body.ValueKind == JsonValueKind.Array && body.GetArrayLength() > 0) body = body[0];
+        if (body.ValueKind == JsonValueKind.String) return JsonText.Read(body);
+        if (body.ValueKind != JsonValueKind.Object) return "";
+        foreach (var name in new[] { "error", "message", "detail" })
+        {
+            if (body.TryGetProperty(name, out var inner) && MessageOf(inner) is { Length: > 0 } message) return message;
+        }
+
+        return "";
+    }
+
+    private static TimeSpan? RetryAfterOf(HttpResponseMessage response)
+    {
+        // Milliseconds, as OpenAI and Azure send them, are the more exact.
+        if (response.Headers.TryGetValues("retry-after-ms", out var values)
+            && double.TryParse(values.First(), out var milliseconds) && milliseconds is >= 0 and < 86_400_000)
+            return TimeSpan.FromMilliseconds(milliseconds);
+        var header = response.Headers.RetryAfter;
+        if (header?.Delta is { } delta) return delta;
+        if (header?.Date is not { } date || response.Headers.Date is not { } now) return null;
+        return date > now ? date - now : TimeSpan.Zero;
+    }
+
+    private static string Safe(string message, string secret)
+    {
+        if (secret.Length > 0) message = message.Replace(secret, "…", StringComparison.Ordinal);
+        message = SecretPattern().Replace(message, "…");
+        var clean = new StringBuilder(Math.Min(message.Length, MaxMessageChars));
+        foreach (var one in message)
+        {
+            if (clean.Length >= MaxMessageChars) break;
+            clean.Append(char.IsControl(one) ? ' ' : one);
+        }
+
+        return clean.ToString().Trim();
+    }
+
+    private static bool IsContextTooLong(string message) => ContextPattern().IsMatch(message);
+
+    /// <summary>What looks like a key: a provider may quote one that it was sent, in part or whole.</summary>
+    [GeneratedRegex(
+        @"(?i)\b(sk|pk|rk|gsk|xai|key|Bearer|AIza)[-_ ]?[A-Za-z0-9*_\-]{8,}|[A-Za-z0-9+/_\-]{40,}",
+        RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex SecretPattern();
+
+    /// <summary>How providers say that a prompt does not fit the window.</summary>
+    [GeneratedRegex(
+        @"(?i)context[_ ]length|context window|maximum context|prompt is too long|too many (input )?tokens|"
+        + @"exceeds? the (maximum|available) (number of tokens|context)|input token count|exceed.*context",
+        RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex ContextPattern();
+}

@@ -1,0 +1,175 @@
+using GrpcLlm.Server.Backends.Simulator;
+using GrpcLlm.Server.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace GrpcLlm.Server.Tests.Hosting;
+
+public sealed class GrpcLlmOptionsTests
+{
+    private static readonly Dictionary<string, string?> Valid = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["GrpcLlm:DefaultModel"] = "m",
+        ["GrpcLlm:Backends:sim:Kind"] = "simulator",
+        ["GrpcLlm:Models:m:Routes:0:Backend"] = "sim",
+    };
+
+    [Fact]
+    public void Bind_Minimal_HasTheDefaults()
+    {
+        var options = Bind();
+
+        options.DefaultModel.ShouldBe("m");
+        options.Backends["SIM"].Kind.ShouldBe("simulator");
+        options.Models["m"].Name.ShouldBe("m");
+        options.Limits.MaxRequestBytes.ShouldBe(33_554_432);
+        options.Streaming.DeadlineMargin.ShouldBe(TimeSpan.FromMilliseconds(50));
+        options.Streaming.ClientStallTimeout.ShouldBe(TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public void Bind_KeysInAnyCase_AreRead() =>
+        Bind(("grpcllm:STREAMING:clientstalltimeout", "00:00:09")).Streaming.ClientStallTimeout.ShouldBe(TimeSpan.FromSeconds(9));
+
+    [Fact]
+    public void Bind_NameThatCannotBeAKey_IsTheWireName()
+    {
+        var options = Bind(
+            ("GrpcLlm:DefaultModel", "small"),
+            ("GrpcLlm:Models:llama:Name", "llama3.2:1b"),
+            ("GrpcLlm:Models:llama:Aliases:0", "small"),
+            ("GrpcLlm:Models:llama:Aliases:1", "llama:latest"),
+            ("GrpcLlm:Models:llama:Routes:0:Backend", "sim"),
+            ("GrpcLlm:Models:llama:Routes:1:Backend", "SIM"),
+            ("GrpcLlm:Models:llama:Routes:1:Model", "other"));
+
+        options.Models["llama"].Name.ShouldBe("llama3.2:1b");
+        options.Models["llama"].Aliases.ShouldBe(["small", "llama:latest"]);
+        options.Models["llama"].Routes.Select(static route => (route.Backend, route.Model)).ShouldBe([("sim", ""), ("SIM", "other")]);
+    }
+
+    [Theory]
+    [InlineData("GrpcLlm:Limits:MaxRequestBytes", "many", "GrpcLlm:Limits:MaxRequestBytes: 'many' is not a number")]
+    [InlineData("GrpcLlm:Limits:MaxRequestBytes", "99999999999", "GrpcLlm:Limits:MaxRequestBytes: '99999999999' is not a number")]
+    [InlineData("GrpcLlm:Limits:MaxRequestBytes", "", "GrpcLlm:Limits:MaxRequestBytes: '' is not a number")]
+    [InlineData("GrpcLlm:Limits:MaxRequestBytes", "1023", "GrpcLlm:Limits:MaxRequestBytes: ")]
+    [InlineData("GrpcLlm:Limits:MaxRequestBytes", "1073741825", "GrpcLlm:Limits:MaxRequestBytes: ")]
+    [InlineData("GrpcLlm:Streaming:DeadlineMargin", "50ms", "GrpcLlm:Streaming:DeadlineMargin: '50ms' is not a time such as 00:00:30")]
+    [InlineData("GrpcLlm:Streaming:DeadlineMargin", "00:00:90", "GrpcLlm:Streaming:DeadlineMargin: '00:00:90' is not a time such as 00:00:30")]
+    [InlineData("GrpcLlm:Streaming:DeadlineMargin", "-00:00:01", "GrpcLlm:Streaming:DeadlineMargin: ")]
+    [InlineData("GrpcLlm:Streaming:DeadlineMargin", "00:00:10.001", "GrpcLlm:Streaming:DeadlineMargin: ")]
+    [InlineData("GrpcLlm:Streaming:ClientStallTimeout", "2.00:00:00", "GrpcLlm:Streaming:ClientStallTimeout: ")]
+    [InlineData("GrpcLlm:Streaming:ClientStallTimout", "1", "GrpcLlm:Streaming:ClientStallTimout: there is no such setting")]
+    [InlineData("GrpcLlm:Modles:m:Name", "x", "GrpcLlm:Modles: there is no such setting")]
+    [InlineData("GrpcLlm:Models:m:Alias", "x", "GrpcLlm:Models:m:Alias: there is no such setting")]
+    [InlineData("GrpcLlm:Models:m:Routes:0:Weigth", "1", "GrpcLlm:Models:m:Routes:0:Weigth: there is no such setting")]
+    [InlineData("GrpcLlm:Streaming", "off", "GrpcLlm:Streaming: must be a section, not the value 'off'")]
+    [InlineData("GrpcLlm:Models:m:Aliases", "x", "GrpcLlm:Models:m:Aliases: must be a section, not the value 'x'")]
+    [InlineData("GrpcLlm:Models:m:Routes:0:Model:Name", "x", "GrpcLlm:Models:m:Routes:0:Model: must be one value, not a section")]
+    [InlineData("GrpcLlm:Limits:MaxRequestBytes:Value", "x", "GrpcLlm:Limits:MaxRequestBytes: must be one value, not a section")]
+    [InlineData("GrpcLlm:DefaultModel", "M", "GrpcLlm:DefaultModel: 'M' is not the name or alias of a model")]
+    [InlineData("GrpcLlm:DefaultModel", "", "GrpcLlm:DefaultModel: ")]
+    [InlineData("GrpcLlm:Models:m:Routes:0:Backend", "none", "GrpcLlm:Models:m:Routes:0:Backend: 'none' is not a configured backend")]
+    [InlineData("GrpcLlm:Models:m:Routes:1:Backend", "", "GrpcLlm:Models:m:Routes:1:Backend: '' is not a configured backend")]
+    [InlineData("GrpcLlm:Models:m:Aliases:0", "m", "GrpcLlm:Models:m: the name 'm' is taken by another model or alias")]
+    [InlineData("GrpcLlm:Models:m:Aliases:0", "", "GrpcLlm:Models:m: names must have 1 to 128 characters")]
+    public void Bind_OneFault_IsNamedWithItsKey(string key, string value, string error) =>
+        Errors((key, value)).ShouldHaveSingleItem().ShouldStartWith(error);
+
+    [Fact]
+    public void Bind_NameOfAnotherModel_IsTaken() =>
+        Errors(("GrpcLlm:Models:n:Name", "m"), ("GrpcLlm:Models:n:Routes:0:Backend", "sim"))
+            .ShouldBe(["GrpcLlm:Models:n: the name 'm' is taken by another model or alias"]);
+
+    [Fact]
+    public void Bind_NamesThatDifferInCase_AreTwo() =>
+        Bind(("GrpcLlm:Models:n:Name", "M"), ("GrpcLlm:Models:n:Routes:0:Backend", "sim")).Models.Count.ShouldBe(2);
+
+    [Theory]
+    [InlineData(128, 0)]
+    [InlineData(129, 1)]
+    public void Bind_LongNameOfABackend_IsRefused(int length, int errors) =>
+        Errors(($"GrpcLlm:Backends:{new string('b', length)}:Kind", "simulator")).Count.ShouldBe(errors);
+
+    [Fact]
+    public void Bind_ModelWithoutRoutes_IsRefused() =>
+        Errors(("GrpcLlm:Models:n:Name", "n")).ShouldBe(["GrpcLlm:Models:n:Routes: at least one route is required"]);
+
+    [Fact]
+    public void Bind_Nothing_TellsAllThatIsMissing() =>
+        ErrorsOf(new ConfigurationBuilder().Build()).Select(static error => error.Split(": ")[0])
+            .ShouldBe(["GrpcLlm:DefaultModel", "GrpcLlm:Models"]);
+
+    [Fact]
+    public void Bind_ManyFaults_TellsAllAtOnce() =>
+        Errors(
+            ("GrpcLlm:DefaultModel", "x"), ("GrpcLlm:Limits:MaxRequestBytes", "a"), ("GrpcLlm:Typo", "b"),
+            ("GrpcLlm:Streaming:DeadlineMargin", "c"), ("GrpcLlm:Streaming:ClientStallTimeout", "-00:00:01"),
+            ("GrpcLlm:Models:m:Routes:0:Backend", "d")).Select(static error => error.Split(": ")[0]).ShouldBe(
+            [
+                "GrpcLlm:DefaultModel", "GrpcLlm:Limits:MaxRequestBytes", "GrpcLlm:Typo", "GrpcLlm:Streaming:DeadlineMargin",
+                "GrpcLlm:Streaming:ClientStallTimeout", "GrpcLlm:Models:m:Routes:0:Backend",
+            ],
+            ignoreOrder: true);
+
+    [Fact]
+    public void Read_BackendSettings_LeavesTheIgnoredKeyAndNamesTheRest()
+    {
+        var section = Configuration(
+            ("GrpcLlm:Backends:sim:InterTokenLatency", "00:00:00.5"), ("GrpcLlm:Backends:sim:OutputTokens", "0"),
+            ("GrpcLlm:Backends:sim:BaseUrl", "x"), ("GrpcLlm:Backends:sim:Seed", "-9223372036854775808"))
+            .GetSection("GrpcLlm:Backends:sim");
+        var errors = new List<string>();
+        var options = new SimulatorOptions();
+
+        ConfigurationReader.Read(section, options, errors, "Kind");
+
+        options.InterTokenLatency.ShouldBe(TimeSpan.FromMilliseconds(500));
+        options.Seed.ShouldBe(long.MinValue);
+        errors.Select(static error => error.Split(": ")[0]).ShouldBe(
+            ["GrpcLlm:Backends:sim:BaseUrl", "GrpcLlm:Backends:sim:OutputTokens"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public void Bind_ShippedSettings_AreValid()
+    {
+        var configuration = new ConfigurationBuilder()
+            .AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json")).Build();
+
+        var options = GrpcLlmOptions.Bind(configuration);
+
+        options.DefaultModel.ShouldBe("embedded");
+        options.Models.Keys.ShouldBe(["embedded", "simulator"], ignoreOrder: true);
+        options.Backends.Values.Select(static backend => backend.Kind).ShouldBe(["embedded", "simulator"], ignoreOrder: true);
+        var simulator = new SimulatorOptions();
+        var errors = new List<string>();
+        ConfigurationReader.Read(options.Backends["simulator"].Section, simulator, errors, "Kind");
+        errors.ShouldBeEmpty();
+        simulator.TimeToFirstToken.ShouldBe(TimeSpan.FromMilliseconds(200));
+    }
+
+    private static GrpcLlmOptions Bind(params (string Key, string Value)[] changes) =>
+        GrpcLlmOptions.Bind(Configuration(changes));
+
+    private static IConfigurationRoot Configuration(params (string Key, string Value)[] changes)
+    {
+        var values = new Dictionary<string, string?>(Valid, StringComparer.OrdinalIgnoreCase);
+        foreach (var (key, value) in changes) values[key] = value;
+        return new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+    }
+
+    private static List<string> Errors(params (string Key, string Value)[] changes) => ErrorsOf(Configuration(changes));
+
+    private static List<string> ErrorsOf(IConfiguration configuration)
+    {
+        try
+        {
+            GrpcLlmOptions.Bind(configuration);
+            return [];
+        }
+        catch (OptionsValidationException exception)
+        {
+            return [.. exception.Failures];
+        }
+    }
+}
