@@ -128,6 +128,9 @@ internal sealed class ReflectionService : ServerReflection.ServerReflectionBase
     private void RegisterEnum(EnumDescriptor type, FileDescriptor file)
     {
         _bySymbol[type.FullName] = file;
-        foreach (var value in type.Values) _bySymbol[value.FullName] = file;
+
+        // A value is a sibling of its type, as in C++; the library's own FullName says otherwise.
+        var scope = type.FullName[..^type.Name.Length];
+        foreach (var value in type.Values) _bySymbol[scope + value.Name] = file;
     }
 }

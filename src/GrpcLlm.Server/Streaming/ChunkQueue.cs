@@ -33,9 +33,6 @@ internal sealed class ChunkQueue
     /// <summary>Whether nothing waits.</summary>
     public bool IsEmpty => _ready.Count == 0;
 
-    /// <summary>Whether exactly one chunk waits.</summary>
-    public bool HoldsOne => _ready.Count == 1;
-
     /// <summary>Whether another event may be read: nothing waits, or one chunk that can still grow.</summary>
     public bool HasRoom => _ready.Count == 0
         || (_ready.Count == 1 && _tail is not null && _tail.TokenCount < MaxMergedTokens && _tailBytes < MaxMergedBytes);
