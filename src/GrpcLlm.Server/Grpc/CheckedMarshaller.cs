@@ -1,6 +1,7 @@
 using System.Buffers;
 using Google.Protobuf;
 using Grpc.Core;
+using GrpcLlm.Server.Requests;
 
 namespace GrpcLlm.Server.Grpc;
 

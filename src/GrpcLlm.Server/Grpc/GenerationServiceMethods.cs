@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Grpc.AspNetCore.Server.Model;
 using Grpc.Core;
+using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
 
 namespace GrpcLlm.Server.Grpc;

@@ -84,6 +84,17 @@ internal static class ConfigurationReader
     private static void ReadScalar(IConfigurationSection section, object target, PropertyInfo property, List<string> errors)
     {
         var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        if (type == typeof(TimeSpan))
+        {
+            // Not the lenient form, which reads 60 as sixty days and 25:00:00 as twenty-five.
+            if (section.Value?.Contains(':', StringComparison.Ordinal) == true
+                && TimeSpan.TryParseExact(section.Value, "c", CultureInfo.InvariantCulture, out var time))
+                property.SetValue(target, time);
+            else
+                errors.Add($"{section.Path}: '{section.Value}' is not {Article(type)}");
+            return;
+        }
+
         try
         {
             property.SetValue(
@@ -101,11 +112,18 @@ internal static class ConfigurationReader
         {
             foreach (var rule in property.GetCustomAttributes<ValidationAttribute>())
             {
-                if (!rule.IsValid(property.GetValue(target)))
-                    errors.Add($"{path}:{property.Name}: {rule.FormatErrorMessage("the value")}");
+                var value = property.GetValue(target);
+                if (!rule.IsValid(value)) errors.Add($"{path}:{property.Name}: {Describe(rule, value)}");
             }
         }
     }
+
+    private static string Describe(ValidationAttribute rule, object? value) => rule switch
+    {
+        RangeAttribute range => $"must be {range.Minimum} to {range.Maximum}, is {value}",
+        RequiredAttribute => "is required",
+        _ => rule.FormatErrorMessage("the value"),
+    };
 
     private static string Article(Type type) => type switch
     {

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using GrpcLlm.Server.Grpc;
 using GrpcLlm.V1;
 
 namespace GrpcLlm.Server.Requests;

@@ -2,6 +2,7 @@ using System.Buffers;
 using Google.Protobuf;
 using Grpc.Core;
 using GrpcLlm.Server.Grpc;
+using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Tests.Testing;
 using GrpcLlm.V1;
 

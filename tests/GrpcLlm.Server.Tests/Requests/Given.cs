@@ -1,4 +1,3 @@
-using GrpcLlm.Server.Grpc;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
 

@@ -1,5 +1,4 @@
 using Google.Protobuf.WellKnownTypes;
-using GrpcLlm.Server.Grpc;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
 using static GrpcLlm.Server.Tests.Requests.Given;

@@ -1,6 +1,6 @@
 using Google.Protobuf;
 
-namespace GrpcLlm.Server.Grpc;
+namespace GrpcLlm.Server.Requests;
 
 /// <summary>
 /// A request as it came off the wire: read, or unreadable and why. The framework deserialises before any handler runs;
