@@ -43,6 +43,12 @@ internal sealed class BackendException : Exception
     /// <summary>How it failed.</summary>
     public BackendFailure Failure { get; }
 
+    /// <summary>
+    /// What it counts as while no token was delivered, where that differs: an error inside a stream counts as the HTTP
+    /// status that it names.
+    /// </summary>
+    public BackendFailure? BeforeFirstToken { get; init; }
+
     /// <summary>When trying again makes sense, if the backend said so.</summary>
     public TimeSpan? RetryAfter { get; init; }
 }

@@ -175,7 +175,7 @@ internal sealed partial class GenerationService(
         }
         catch (BackendException exception)
         {
-            var reason = ErrorTable.ReasonOf(exception.Failure, delivered: false);
+            var reason = ErrorTable.ReasonOf(exception, delivered: false);
             throw FailureStatus.ToException(
                 new CallFailureException(reason, exception.Message, exception) { RetryAfter = exception.RetryAfter });
         }

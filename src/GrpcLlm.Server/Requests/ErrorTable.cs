@@ -60,6 +60,12 @@ internal static class ErrorTable
     };
 
     /// <summary>What a backend's failure means for the call.</summary>
+    /// <param name="exception">How the backend failed.</param>
+    /// <param name="delivered">Whether a token was delivered.</param>
+    public static ErrorReason ReasonOf(BackendException exception, bool delivered) =>
+        ReasonOf(delivered ? exception.Failure : exception.BeforeFirstToken ?? exception.Failure, delivered);
+
+    /// <summary>What a backend's failure means for the call.</summary>
     /// <param name="failure">How the backend failed.</param>
     /// <param name="delivered">Whether a token was delivered.</param>
     public static ErrorReason ReasonOf(BackendFailure failure, bool delivered) => failure switch

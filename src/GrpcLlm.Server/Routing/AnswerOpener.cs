@@ -46,7 +46,7 @@ internal static class AnswerOpener
             attempt.Outcome = exception is OperationCanceledException ? AttemptOutcome.Cancelled : AttemptOutcome.Failed;
             if (exception is not BackendException failure) throw;
 
-            attempt.ErrorReason = ErrorTable.ReasonOf(failure.Failure, delivered: false);
+            attempt.ErrorReason = ErrorTable.ReasonOf(failure, delivered: false);
             throw new CallFailureException(attempt.ErrorReason, failure.Message, failure)
             {
                 RetryAfter = failure.RetryAfter,

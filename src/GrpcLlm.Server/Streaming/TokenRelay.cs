@@ -220,7 +220,7 @@ internal sealed class TokenRelay
     }
 
     private CallFailureException FailureOf(BackendException exception) => new(
-        ErrorTable.ReasonOf(exception.Failure, _record.Delivered), exception.Message, exception)
+        ErrorTable.ReasonOf(exception, _record.Delivered), exception.Message, exception)
     {
         RetryAfter = exception.RetryAfter,
     };

@@ -46,6 +46,7 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
         await using var exchange = await _upstream.SendAsync(
             _provider.GeneratePath(call), WriteBody(call), cancellationToken);
         var stream = _provider.OpenStream(call);
+        stream.Secret = exchange.Secret;
         var output = new List<BackendEvent>();
         var reader = new UpstreamEvents(exchange, stream, _provider.Format);
         while (await reader.ReadAsync(output))

@@ -80,6 +80,9 @@ internal abstract class ProviderStream
     /// <summary>Whether nothing more is expected; <see cref="Ending"/> is sent and the rest of the body drained.</summary>
     public bool IsOver { get; protected set; }
 
+    /// <summary>The key in use, so that no message repeats it.</summary>
+    public string Secret { get; set; } = "";
+
     /// <summary>Reads one event.</summary>
     /// <param name="eventType">Name of the server-sent event; <c>message</c> where it has none.</param>
     /// <param name="data">Its data, one JSON document or a provider's mark such as <c>[DONE]</c>.</param>

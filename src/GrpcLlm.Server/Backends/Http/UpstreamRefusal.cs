@@ -52,6 +52,19 @@ internal static partial class UpstreamRefusal
         return new BackendException(failure, text) { RetryAfter = retryAfter };
     }
 
+    /// <summary>
+    /// The failure that an error inside a stream means: the provider failed, and while no token was delivered it counts
+    /// as the status that it names.
+    /// </summary>
+    /// <param name="status">The HTTP status that it names; 500 where it names none.</param>
+    /// <param name="message">The provider's own words, not yet safe.</param>
+    /// <param name="secret">Key that must not appear; empty for none.</param>
+    public static BackendException InStream(int status, string message, string secret = "")
+    {
+        var refusal = Of(status, message, secret);
+        return new BackendException(BackendFailure.Failed, refusal.Message) { BeforeFirstToken = refusal.Failure };
+    }
+
     /// <summary>The words of an error body in any of the shapes that providers use; empty if there are none.</summary>
     public static string MessageOf(ReadOnlyMemory<byte> body)
     {

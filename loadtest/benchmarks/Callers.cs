@@ -1,0 +1,102 @@
+using System.Text;
+using Grpc.Net.Client;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Benchmarks;
+
+/// <summary>Something that streams tokens: reads one answer, tells when its first token came and how many there were.</summary>
+internal interface ICaller : IDisposable
+{
+    string Name { get; }
+
+    /// <summary>Makes one call.</summary>
+    /// <param name="tokens">Tokens to ask for.</param>
+    /// <returns>Time to the first token, and tokens received.</returns>
+    Task<(TimeSpan FirstToken, int Tokens)> CallAsync(int tokens);
+}
+
+/// <summary>Reads server-sent events as an ordinary client of a provider does: line by line, text taken out.</summary>
+internal sealed class SseCaller(string name, Uri address) : ICaller
+{
+    private readonly HttpClient _http = new(new SocketsHttpHandler()) { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan };
+
+    public string Name => name;
+
+    public async Task<(TimeSpan FirstToken, int Tokens)> CallAsync(int tokens)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "chat/completions")
+        {
+            Content = new StringContent(
+                $$"""{"model":"bench","stream":true,"max_tokens":{{tokens}},"messages":[{"role":"user","content":"p"}]}""",
+                Encoding.UTF8, "application/json"),
+        };
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        await using var body = await response.Content.ReadAsStreamAsync();
+        var first = TimeSpan.Zero;
+        var count = 0;
+        await foreach (var item in System.Net.ServerSentEvents.SseParser.Create(body, static (_, data) => TextOf(data)).EnumerateAsync())
+        {
+            if (item.Data.Length == 0) continue;
+            if (count++ == 0) first = TimeProvider.System.GetElapsedTime(start);
+        }
+
+        return (first, count);
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static string TextOf(ReadOnlySpan<byte> data)
+    {
+        var reader = new System.Text.Json.Utf8JsonReader(data);
+        if (data.IsEmpty || data[0] != '{') return "";
+        while (reader.Read())
+        {
+            if (reader.TokenType != System.Text.Json.JsonTokenType.PropertyName || !reader.ValueTextEquals("content"u8)) continue;
+            reader.Read();
+            return reader.GetString() ?? "";
+        }
+
+        return "";
+    }
+}
+
+/// <summary>Reads the service's stream through a generated stub.</summary>
+internal sealed class GrpcCaller : ICaller
+{
+    private readonly GrpcChannel _channel;
+    private readonly GenerationService.GenerationServiceClient _client;
+    private readonly string _model;
+
+    public GrpcCaller(string name, Uri address, string model)
+    {
+        Name = name;
+        _model = model;
+        _channel = GrpcChannel.ForAddress(address);
+        _client = new GenerationService.GenerationServiceClient(_channel);
+    }
+
+    public string Name { get; }
+
+    public GenerationService.GenerationServiceClient Client => _client;
+
+    public async Task<(TimeSpan FirstToken, int Tokens)> CallAsync(int tokens)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        using var call = _client.Generate(new GenerateRequest
+        {
+            Model = _model, Prompt = "p", Limits = new GenerationLimits { MaxOutputTokens = (uint)tokens },
+        });
+        var first = TimeSpan.Zero;
+        uint count = 0;
+        while (await call.ResponseStream.MoveNext(CancellationToken.None))
+        {
+            if (count == 0) first = TimeProvider.System.GetElapsedTime(start);
+            count += call.ResponseStream.Current.TokenCount;
+        }
+
+        return (first, (int)count);
+    }
+
+    public void Dispose() => _channel.Dispose();
+}

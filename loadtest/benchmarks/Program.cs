@@ -1,0 +1,21 @@
+using GrpcLlm.Benchmarks;
+
+// Everything runs on loopback and is bounded in count; what is started here is stopped here.
+string[] names = args.Length == 0 ? ["relay", "cancel"] : args;
+foreach (var name in names)
+{
+    switch (name)
+    {
+        case "relay":
+            await RelayBenchmark.RunAsync();
+            break;
+        case "cancel":
+            await CancelBenchmark.RunAsync();
+            break;
+        default:
+            await Console.Error.WriteLineAsync($"There is no benchmark '{name}'; there are relay and cancel.");
+            return 2;
+    }
+}
+
+return 0;
