@@ -15,9 +15,16 @@ internal interface IBackend
     /// <summary>Kind in configuration: <c>embedded</c>, <c>simulator</c>, <c>openai</c>, …</summary>
     string Kind { get; }
 
-    /// <summary>What is known of a model without calling it. Cheap; never blocks.</summary>
+    /// <summary>What is known of a model now. Cheap; never blocks, never asks anybody.</summary>
     /// <param name="model">The backend's own name of the model (<c>Routes[].Model</c>).</param>
     BackendModel Describe(string model);
+
+    /// <summary>
+    /// Asks the provider what it tells of a model, where it has an endpoint for that and was not asked lately, so that
+    /// <see cref="Describe"/> knows it. Never throws for a provider that does not answer: less is known then.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    ValueTask LearnAsync(string model, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     /// <summary>
     /// Names every field of a valid request that this backend cannot honour for this model. A route with a violation

@@ -104,7 +104,7 @@ internal sealed partial class GenerationService(
 
     /// <summary>Lists the models that the caller may use.</summary>
     public Task<ListModelsResponse> ListModels(Received<ListModelsRequest> received, ServerCallContext context) =>
-        UnaryAsync(() => ValueTask.FromResult(ModelListing.Page(catalog, RequestValidator.Readable(received))));
+        UnaryAsync(() => ModelListing.PageAsync(catalog, RequestValidator.Readable(received), context.CancellationToken));
 
     private async Task OpenAndRelayAsync(
         IReadOnlyList<ModelRoute> routes, GenerateRequest request, GenerationRecord record, CallStates states,

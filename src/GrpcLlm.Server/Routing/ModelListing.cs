@@ -14,7 +14,8 @@ internal static class ModelListing
 
     /// <summary>One page, ordered by name.</summary>
     /// <exception cref="CallFailureException">INVALID_REQUEST: a negative size, a token not made here.</exception>
-    public static ListModelsResponse Page(ModelCatalog catalog, ListModelsRequest request)
+    public static async ValueTask<ListModelsResponse> PageAsync(
+        ModelCatalog catalog, ListModelsRequest request, CancellationToken cancellationToken)
     {
         var violations = new Violations();
         if (request.PageSize < 0) violations.AddOutOfRange("page_size", "0 or more", request.PageSize);
@@ -25,6 +26,8 @@ internal static class ModelListing
         var size = request.PageSize == 0 ? MaxPageSize : Math.Min(request.PageSize, MaxPageSize);
         var rest = catalog.Models.Where(model => string.CompareOrdinal(model.Name, after) > 0).Take(size + 1).ToList();
         var page = rest.Take(size).ToList();
+        await Task.WhenAll(page.SelectMany(static model => model.Routes)
+            .Select(route => route.Backend.LearnAsync(route.Model, cancellationToken).AsTask()));
         var response = new ListModelsResponse();
         response.Models.AddRange(page.Select(model => Describe(catalog, model)));
         if (rest.Count > size) response.NextPageToken = Encode(page[^1].Name);

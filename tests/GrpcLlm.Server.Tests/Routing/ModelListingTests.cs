@@ -13,14 +13,14 @@ public sealed class ModelListingTests
     [InlineData(3)]
     [InlineData(7)]
     [InlineData(8)]
-    public void Page_Followed_GivesEachModelOnceInOrder(int size)
+    public async Task Page_Followed_GivesEachModelOnceInOrder(int size)
     {
         var catalog = Catalog("g", "a", "Z", "é", "😀", "b:1", "c");
         var names = new List<string>();
         var token = "";
         do
         {
-            var page = ModelListing.Page(catalog, new ListModelsRequest { PageSize = size, PageToken = token });
+            var page = await PageAsync(catalog, new ListModelsRequest { PageSize = size, PageToken = token });
             page.Models.Count.ShouldBeLessThanOrEqualTo(size);
             names.AddRange(page.Models.Select(static model => model.Name));
             token = page.NextPageToken;
@@ -33,23 +33,23 @@ public sealed class ModelListingTests
     [Theory]
     [InlineData(0)]
     [InlineData(1000)]
-    public void Page_SizeLeftOpenOrTooLarge_IsCut(int size)
+    public async Task Page_SizeLeftOpenOrTooLarge_IsCut(int size)
     {
         var catalog = Catalog([.. Enumerable.Range(0, 150).Select(static index => $"m{index:D3}")]);
 
-        var page = ModelListing.Page(catalog, new ListModelsRequest { PageSize = size });
+        var page = await PageAsync(catalog, new ListModelsRequest { PageSize = size });
 
         page.Models.Count.ShouldBe(ModelListing.MaxPageSize);
         page.NextPageToken.ShouldNotBeEmpty();
     }
 
     [Fact]
-    public void Page_BehindTheLast_IsEmpty()
+    public async Task Page_BehindTheLast_IsEmpty()
     {
         var all = Catalog("a", "b", "c");
-        var token = ModelListing.Page(all, new ListModelsRequest { PageSize = 2 }).NextPageToken;
+        var token = (await PageAsync(all, new ListModelsRequest { PageSize = 2 })).NextPageToken;
 
-        var page = ModelListing.Page(Catalog("a"), new ListModelsRequest { PageToken = token });
+        var page = await PageAsync(Catalog("a"), new ListModelsRequest { PageToken = token });
 
         page.Models.ShouldBeEmpty();
         page.NextPageToken.ShouldBeEmpty();
@@ -61,18 +61,18 @@ public sealed class ModelListingTests
     [InlineData(0, "!", "page_token")]
     [InlineData(0, "_w", "page_token")]
     [InlineData(-1, "!", "page_size,page_token")]
-    public void Page_NegativeSizeOrForeignToken_IsRefused(int size, string token, string fields)
+    public async Task Page_NegativeSizeOrForeignToken_IsRefused(int size, string token, string fields)
     {
         var request = new ListModelsRequest { PageSize = size, PageToken = token };
 
-        Should.Throw<CallFailureException>(() => ModelListing.Page(Catalog("a"), request))
+        (await Should.ThrowAsync<CallFailureException>(async () => await PageAsync(Catalog("a"), request)))
             .Violations.Select(static one => one.Field).ShouldBe(fields.Split(','));
     }
 
     [Fact]
-    public void Describe_SeveralRoutes_TellsWhatHoldsForAll()
+    public async Task Describe_SeveralRoutes_TellsWhatHoldsForAll()
     {
-        var model = Describe(
+        var model = await DescribeAsync(
             new BackendModel
             {
                 DisplayName = "First", Owner = "me", Description = "d", ContextWindow = 100, MaxOutputTokens = 10,
@@ -104,20 +104,23 @@ public sealed class ModelListingTests
     }
 
     [Fact]
-    public void Describe_OneRouteUnknown_TellsNoLimit()
+    public async Task Describe_OneRouteUnknown_TellsNoLimit()
     {
-        var model = Describe(new BackendModel { ContextWindow = 100, MaxOutputTokens = 10 }, new BackendModel());
+        var model = await DescribeAsync(new BackendModel { ContextWindow = 100, MaxOutputTokens = 10 }, new BackendModel());
 
         model.HasContextWindow.ShouldBeFalse();
         model.HasMaxOutputTokens.ShouldBeFalse();
     }
 
-    private static Model Describe(params BackendModel[] known)
+    private static async Task<Model> DescribeAsync(params BackendModel[] known)
     {
         var routes = known.Select(static (one, index) => new ModelRoute(new FakeBackend($"b{index}") { Known = one }, "x"));
         var catalog = new ModelCatalog([new ServedModel("m", ["alias"], [.. routes])], "m");
-        return ModelListing.Page(catalog, new ListModelsRequest()).Models.ShouldHaveSingleItem();
+        return (await PageAsync(catalog, new ListModelsRequest())).Models.ShouldHaveSingleItem();
     }
+
+    private static ValueTask<ListModelsResponse> PageAsync(ModelCatalog catalog, ListModelsRequest request) =>
+        ModelListing.PageAsync(catalog, request, TestContext.Current.CancellationToken);
 
     private static ModelCatalog Catalog(params string[] names) => new(
         names.Select(static name => new ServedModel(name, [], [new ModelRoute(new FakeBackend("b"), name)])), names[0]);

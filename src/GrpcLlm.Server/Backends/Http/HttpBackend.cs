@@ -15,6 +15,7 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     private readonly Provider _provider;
     private readonly HttpBackendOptions _options;
     private readonly UpstreamRequests _upstream;
+    private readonly ModelKnowledge _models;
 
     /// <param name="name">Name in configuration.</param>
     /// <param name="provider">What is particular to its kind.</param>
@@ -26,13 +27,17 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
         _provider = provider;
         _options = options;
         _upstream = new UpstreamRequests(provider, options, timeProvider);
+        _models = new ModelKnowledge(timeProvider);
     }
 
     public string Name { get; }
 
     public string Kind => _provider.Kind;
 
-    public BackendModel Describe(string model) => _provider.Describe(model);
+    public BackendModel Describe(string model) => _models.Find(model) ?? _provider.Describe(model);
+
+    public ValueTask LearnAsync(string model, CancellationToken cancellationToken) =>
+        _models.LearnAsync(model, token => _provider.AskModelAsync(model, _upstream, token), cancellationToken);
 
     public void FindUnsupported(GenerateRequest request, string model, Violations violations)
     {

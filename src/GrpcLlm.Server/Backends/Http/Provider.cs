@@ -60,6 +60,13 @@ internal abstract class Provider
     public abstract ProviderStream OpenStream(BackendCall call);
 
     /// <summary>
+    /// Asks an endpoint of the provider's own about a model; null where it has none, or it does not know the model.
+    /// </summary>
+    /// <exception cref="BackendException">It failed.</exception>
+    public virtual ValueTask<BackendModel?> AskModelAsync(
+        string model, UpstreamRequests upstream, CancellationToken cancellationToken) => new((BackendModel?)null);
+
+    /// <summary>
     /// Counts input tokens at an endpoint of the provider's own; null where it has none, or it could not be reached.
     /// </summary>
     public virtual ValueTask<InputTokenCount?> CountInputTokensAsync(
