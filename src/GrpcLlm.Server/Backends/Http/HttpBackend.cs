@@ -66,11 +66,9 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
         }
 
         foreach (var one in output) yield return one;
+        exchange.IsComplete = stream.Ending is not null;
         yield return BackendEvent.Finished(stream.Ending
             ?? throw new BackendException(BackendFailure.Truncated, "The backend's answer broke off."));
-
-        // Reached when the relay has sent our finish: the connection is used again if the rest comes soon.
-        await exchange.DrainAsync();
     }
 
     public async ValueTask<InputTokenCount> CountInputTokensAsync(BackendCall call, CancellationToken cancellationToken) =>

@@ -37,6 +37,12 @@ internal sealed class UpstreamExchange : IAsyncDisposable
     /// <summary>Whether the body was read to its end.</summary>
     public bool IsAtEnd { get; private set; }
 
+    /// <summary>
+    /// Whether the answer is complete, so that the rest of the body is worth a moment when the exchange is disposed: its
+    /// connection is then used again. By then the relay has sent our finish.
+    /// </summary>
+    public bool IsComplete { get; set; }
+
     /// <summary>Sends the request and waits for the headers of a success.</summary>
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
     public async Task<UpstreamExchange> OpenAsync(HttpMessageInvoker http, Func<HttpRequestMessage> request)
@@ -111,10 +117,17 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         return all.ToArray();
     }
 
-    /// <summary>Reads on to the end of a finished answer, at most for a moment, so that its connection is used again.</summary>
-    public async ValueTask DrainAsync()
+    public async ValueTask DisposeAsync()
     {
-        if (IsAtEnd) return;
+        if (IsComplete && !IsAtEnd) await DrainAsync();
+        await _timer.DisposeAsync();
+        await _body.DisposeAsync();
+        _response?.Dispose();
+        _source.Dispose();
+    }
+
+    private async ValueTask DrainAsync()
+    {
         FirstTokenCame();
         _timer.Change(DrainTime, Timeout.InfiniteTimeSpan);
         var buffer = new byte[4096];
@@ -129,14 +142,6 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         {
             // The answer is complete; at worst its connection is closed instead of used again.
         }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _timer.DisposeAsync();
-        await _body.DisposeAsync();
-        _response?.Dispose();
-        _source.Dispose();
     }
 
     private async Task<HttpResponseMessage> SendAsync(HttpMessageInvoker http, HttpRequestMessage message)
