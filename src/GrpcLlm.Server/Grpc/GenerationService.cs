@@ -175,9 +175,7 @@ internal sealed partial class GenerationService(
         }
         catch (BackendException exception)
         {
-            var reason = ErrorTable.ReasonOf(exception, delivered: false);
-            throw FailureStatus.ToException(
-                new CallFailureException(reason, exception.Message, exception) { RetryAfter = exception.RetryAfter });
+            throw FailureStatus.ToException(CallFailureException.Of(exception, delivered: false));
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {

@@ -46,11 +46,9 @@ internal static class AnswerOpener
             attempt.Outcome = exception is OperationCanceledException ? AttemptOutcome.Cancelled : AttemptOutcome.Failed;
             if (exception is not BackendException failure) throw;
 
-            attempt.ErrorReason = ErrorTable.ReasonOf(failure, delivered: false);
-            throw new CallFailureException(attempt.ErrorReason, failure.Message, failure)
-            {
-                RetryAfter = failure.RetryAfter,
-            };
+            var meaning = CallFailureException.Of(failure, delivered: false);
+            attempt.ErrorReason = meaning.Reason;
+            throw meaning;
         }
     }
 

@@ -145,12 +145,18 @@ internal sealed class TokenRelay
         }
         catch (BackendException exception)
         {
-            Fail(FailureOf(exception));
+            Fail(CallFailureException.Of(exception, _record.Delivered));
             return;
         }
 
-        if (any) await HandleAsync(_events!.Current, _record.Clock.ElapsedMicroseconds);
-        else Fail(FailureOf(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end.")));
+        if (any)
+        {
+            await HandleAsync(_events!.Current, _record.Clock.ElapsedMicroseconds);
+            return;
+        }
+
+        var truncation = new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end.");
+        Fail(CallFailureException.Of(truncation, _record.Delivered));
     }
 
     private async ValueTask HandleAsync(BackendEvent piece, long arrival)
@@ -218,12 +224,6 @@ internal sealed class TokenRelay
         _failure = failure;
         if (_record.Delivered) _assembler.FlushText();
     }
-
-    private CallFailureException FailureOf(BackendException exception) => new(
-        ErrorTable.ReasonOf(exception, _record.Delivered), exception.Message, exception)
-    {
-        RetryAfter = exception.RetryAfter,
-    };
 
     /// <summary>Waits for the next event, the write in flight, the end of a coalescing delay or a reason to stop.</summary>
     private async Task WaitForAnythingAsync()

@@ -1,3 +1,4 @@
+using GrpcLlm.Server.Backends;
 using GrpcLlm.V1;
 
 namespace GrpcLlm.Server.Requests;
@@ -22,6 +23,12 @@ internal sealed class CallFailureException : Exception
 
     /// <summary>With MODEL_NOT_FOUND: the name that was asked for.</summary>
     public string ResourceName { get; init; } = "";
+
+    /// <summary>What a backend's failure means for its call.</summary>
+    /// <param name="exception">How the backend failed.</param>
+    /// <param name="delivered">Whether a token was delivered.</param>
+    public static CallFailureException Of(BackendException exception, bool delivered) =>
+        new(ErrorTable.ReasonOf(exception, delivered), exception.Message, exception) { RetryAfter = exception.RetryAfter };
 
     /// <summary>A request that breaks the contract.</summary>
     public static CallFailureException Invalid(Violations violations) =>
