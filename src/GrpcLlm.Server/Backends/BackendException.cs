@@ -49,6 +49,14 @@ internal sealed class BackendException : Exception
     /// </summary>
     public BackendFailure? BeforeFirstToken { get; init; }
 
+    /// <summary>
+    /// Set where the refusal is an answer: the provider's filter blocked the prompt, so the answer ends with no token.
+    /// </summary>
+    public BackendEnding? Ending { get; init; }
+
     /// <summary>When trying again makes sense, if the backend said so.</summary>
     public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>HTTP status that it answered with; null if the failure is none of a status.</summary>
+    public int? HttpStatus { get; init; }
 }

@@ -1,5 +1,7 @@
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Backends.Embedded;
+using GrpcLlm.Server.Backends.Http;
+using GrpcLlm.Server.Backends.OpenAi;
 using GrpcLlm.Server.Backends.Simulator;
 
 namespace GrpcLlm.Server.Hosting;
@@ -23,6 +25,8 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
                     ? new EmbeddedBackend(name, options, loggerFactory.CreateLogger<EmbeddedBackend>(), timeProvider) : null,
                 "simulator" => Read(new SimulatorOptions()) is { } options
                     ? new SimulatorBackend(name, options, timeProvider) : null,
+                "openai" => Read(new OpenAiOptions()) is { } options
+                    ? new HttpBackend(name, new OpenAiProvider(options), options, timeProvider) : null,
                 _ => Unknown(),
             };
         }

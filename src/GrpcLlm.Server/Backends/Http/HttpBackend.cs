@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
@@ -12,6 +13,9 @@ namespace GrpcLlm.Server.Backends.Http;
 /// </summary>
 internal sealed class HttpBackend : IBackend, IAsyncDisposable
 {
+    // Text of any script and base64 as they are: the body is sent as JSON, never put into a page.
+    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private readonly Provider _provider;
     private readonly HttpBackendOptions _options;
     private readonly UpstreamRequests _upstream;
@@ -48,8 +52,14 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     public async IAsyncEnumerable<BackendEvent> GenerateAsync(
         BackendCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await using var exchange = await _upstream.SendAsync(
-            _provider.GeneratePath(call), WriteBody(call), cancellationToken);
+        var (opened, blocked) = await OpenAsync(call, cancellationToken);
+        if (opened is null)
+        {
+            yield return BackendEvent.Finished(blocked!);
+            yield break;
+        }
+
+        await using var exchange = opened;
         var stream = _provider.OpenStream(call);
         stream.Secret = exchange.Secret;
         var output = new List<BackendEvent>();
@@ -80,10 +90,24 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>The answer's exchange; or its end, where the provider blocked the prompt instead of answering.</summary>
+    private async Task<(UpstreamExchange? Exchange, BackendEnding? Blocked)> OpenAsync(
+        BackendCall call, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await _upstream.SendAsync(_provider.GeneratePath(call), WriteBody(call), cancellationToken), null);
+        }
+        catch (BackendException exception) when (exception.Ending is not null)
+        {
+            return (null, exception.Ending);
+        }
+    }
+
     private ReadOnlyMemory<byte> WriteBody(BackendCall call)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, WriterOptions))
         {
             json.WriteStartObject();
             _provider.WriteBody(json, call);

@@ -56,6 +56,13 @@ internal abstract class Provider
     /// </summary>
     public abstract IReadOnlySet<string> OwnParameters { get; }
 
+    /// <summary>
+    /// Reads a refusal that is an answer in truth: the provider's filter blocked the prompt. Null for any other.
+    /// </summary>
+    /// <param name="status">HTTP status.</param>
+    /// <param name="body">The error body.</param>
+    public virtual BackendEnding? EndingOf(int status, JsonElement body) => null;
+
     /// <summary>Begins to read one answer.</summary>
     public abstract ProviderStream OpenStream(BackendCall call);
 

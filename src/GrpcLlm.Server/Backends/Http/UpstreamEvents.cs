@@ -20,6 +20,7 @@ internal sealed class UpstreamEvents : IDisposable
     private IAsyncEnumerator<SseItem<bool>>? _events;
     private JsonLineReader? _lines;
     private List<BackendEvent> _output = [];
+    private BackendException? _failure;
 
     public UpstreamEvents(UpstreamExchange exchange, ProviderStream stream, BodyFormat format)
     {
@@ -34,6 +35,7 @@ internal sealed class UpstreamEvents : IDisposable
     /// <exception cref="BackendException">It failed.</exception>
     public async ValueTask<bool> ReadAsync(List<BackendEvent> output)
     {
+        if (_failure is not null) throw _failure;
         _output = output;
         try
         {
@@ -41,6 +43,12 @@ internal sealed class UpstreamEvents : IDisposable
             _body.EventBytes = 0;
             var any = !_stream.IsOver && (_events is not null ? await _events.MoveNextAsync() : await _lines!.ReadAsync(Handle));
             if (any && !_stream.IsOver) return true;
+        }
+        catch (BackendException exception) when (output.Count > 0)
+        {
+            // What the event held beside the error goes first: a last piece of text, the usage.
+            _failure = exception;
+            return true;
         }
         catch (BackendException exception) when (_stream.Ending is not null
             && exception.Failure is BackendFailure.Truncated or BackendFailure.Stalled)

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Text.Json;
 
 namespace GrpcLlm.Server.Backends.Http;
 
@@ -30,6 +31,9 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 
     /// <summary>The key in use, so that no message repeats it.</summary>
     public string Secret { get; set; } = "";
+
+    /// <summary>How the provider tells a blocked prompt: <see cref="Provider.EndingOf"/>.</summary>
+    public Func<int, JsonElement, BackendEnding?> EndingOf { get; init; } = static (_, _) => null;
 
     /// <summary>Media type of the answer, lower case; empty if the provider does not say.</summary>
     public string MediaType { get; private set; } = "";

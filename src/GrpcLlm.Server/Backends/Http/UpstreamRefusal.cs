@@ -17,17 +17,18 @@ internal static partial class UpstreamRefusal
     public static async Task<BackendException> ReadAsync(UpstreamExchange exchange, HttpResponseMessage response)
     {
         var status = (int)response.StatusCode;
-        var message = "";
         try
         {
-            message = MessageOf(await exchange.ReadAllAsync(MaxBodyBytes));
+            using var body = JsonDocument.Parse(await exchange.ReadAllAsync(MaxBodyBytes));
+            if (exchange.EndingOf(status, body.RootElement) is { } ending)
+                return new BackendException(BackendFailure.Rejected, "The backend blocked the prompt.") { Ending = ending };
+            return Of(status, MessageOf(body.RootElement), exchange.Secret, RetryAfterOf(response));
         }
-        catch (BackendException)
+        catch (Exception exception) when (exception is BackendException or JsonException)
         {
-            // The status says enough; a body that cannot be read adds nothing.
+            // The status says enough; a body that cannot be read, or a proxy's HTML, adds nothing to quote.
+            return Of(status, "", exchange.Secret, RetryAfterOf(response));
         }
-
-        return Of(status, message, exchange.Secret, RetryAfterOf(response));
     }
 
     /// <summary>The failure that a status and a provider's message mean.</summary>
@@ -49,7 +50,7 @@ internal static partial class UpstreamRefusal
         var text = failure == BackendFailure.Misconfigured
             ? $"The backend answered {status}; its key, URL or model name is wrong."
             : $"The backend answered {status}{(safe.Length > 0 ? ": " + safe : ".")}";
-        return new BackendException(failure, text) { RetryAfter = retryAfter };
+        return new BackendException(failure, text) { RetryAfter = retryAfter, HttpStatus = status };
     }
 
     /// <summary>
@@ -63,21 +64,6 @@ internal static partial class UpstreamRefusal
     {
         var refusal = Of(status, message, secret);
         return new BackendException(BackendFailure.Failed, refusal.Message) { BeforeFirstToken = refusal.Failure };
-    }
-
-    /// <summary>The words of an error body in any of the shapes that providers use; empty if there are none.</summary>
-    public static string MessageOf(ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(body);
-            return MessageOf(document.RootElement);
-        }
-        catch (JsonException)
-        {
-            // HTML of a proxy, plain text: nothing to quote.
-            return "";
-        }
     }
 
     /// <summary>The words of an error object: <c>error.message</c>, <c>error</c>, <c>message</c> or <c>detail</c>.</summary>

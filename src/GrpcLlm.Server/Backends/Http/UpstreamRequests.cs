@@ -50,7 +50,7 @@ internal sealed class UpstreamRequests : IDisposable
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
     public Task<UpstreamExchange> SendAsync(string path, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
-        var exchange = new UpstreamExchange(_options, _timeProvider, cancellationToken);
+        var exchange = new UpstreamExchange(_options, _timeProvider, cancellationToken) { EndingOf = _provider.EndingOf };
         return exchange.OpenAsync(_http, () => Request(HttpMethod.Post, path, body, exchange));
     }
 

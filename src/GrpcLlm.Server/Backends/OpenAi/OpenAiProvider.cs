@@ -58,6 +58,17 @@ internal sealed class OpenAiProvider(OpenAiOptions options) : Provider
 
     public override ProviderStream OpenStream(BackendCall call) => new OpenAiStream(call.Request);
 
+    public override BackendModel Describe(string model) => new() { Capabilities = [ModelCapability.Conversation] };
+
+    public override async ValueTask<BackendModel?> AskModelAsync(
+        string model, UpstreamRequests upstream, CancellationToken cancellationToken)
+    {
+        // Azure lists what could be deployed, not what is.
+        if (options.ApiVersion.Length > 0) return null;
+        using var list = await upstream.AskAsync(HttpMethod.Get, "models", ReadOnlyMemory<byte>.Empty, cancellationToken);
+        return OpenAiModelList.Find(list.RootElement, model);
+    }
+
     public override async ValueTask<InputTokenCount?> CountInputTokensAsync(
         BackendCall call, UpstreamRequests upstream, CancellationToken cancellationToken)
     {
