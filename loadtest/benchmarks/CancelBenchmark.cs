@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using GrpcLlm.V1;
 
@@ -32,30 +31,38 @@ internal static class CancelBenchmark
         foreach (var call in calls)
         {
             var closed = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-            upstream.Closed = at => closed.TrySetResult(at);
+            upstream.Closed = (_, at) => closed.TrySetResult(at);
             var start = TimeProvider.System.GetTimestamp();
             call.Dispose();
             times.Add(TimeProvider.System.GetElapsedTime(start, await closed.Task).TotalMilliseconds);
         }
 
-        Print($"{streams} open, one by one", times);
+        Print($"{streams} open, cancelled one by one", times);
     }
 
     private static async Task AllAtOnceAsync(SseUpstream upstream, ServerProcess server, int streams)
     {
         using var caller = new GrpcCaller("grpcllm", server.Address, "bench");
         var calls = await OpenAsync(upstream, caller, streams);
-        var closed = new ConcurrentBag<long>();
+        var starts = new long[streams];
+        var closed = new long[streams];
+        var open = streams;
         var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        upstream.Closed = at =>
+        upstream.Closed = (number, at) =>
         {
-            closed.Add(at);
-            if (closed.Count == streams) all.TrySetResult();
+            closed[number] = at;
+            if (Interlocked.Decrement(ref open) == 0) all.TrySetResult();
         };
-        var start = TimeProvider.System.GetTimestamp();
-        foreach (var call in calls) call.Dispose();
+        for (var n = 0; n < streams; n++)
+        {
+            starts[n] = TimeProvider.System.GetTimestamp();
+            calls[n].Dispose();
+        }
+
         await all.Task;
-        Print($"{streams} at once, from the first cancel", [.. closed.Select(at => TimeProvider.System.GetElapsedTime(start, at).TotalMilliseconds)]);
+        Print(
+            $"{streams} open, cancelled all at once",
+            [.. starts.Select((start, n) => TimeProvider.System.GetElapsedTime(start, closed[n]).TotalMilliseconds)]);
     }
 
     private static async Task<List<IDisposable>> OpenAsync(SseUpstream upstream, GrpcCaller caller, int streams)
@@ -70,7 +77,7 @@ internal static class CancelBenchmark
         var firsts = new List<Task>();
         for (var n = 0; n < streams; n++)
         {
-            var call = caller.Client.Generate(new GenerateRequest { Model = "bench", Prompt = "p" });
+            var call = caller.Client.Generate(new GenerateRequest { Model = "bench", Prompt = $"p{n}" });
             calls.Add(call);
             firsts.Add(call.ResponseStream.MoveNext(CancellationToken.None));
         }

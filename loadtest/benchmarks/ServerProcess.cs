@@ -27,15 +27,15 @@ internal sealed partial class ServerProcess : IAsyncDisposable
             .. settings.Select(static setting => "--" + setting),
         ];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        var listening = new TaskCompletionSource<Uri>(TaskCreationOptions.RunContinuationsAsynchronously);
         var process = Process.Start(start) ?? throw new InvalidOperationException("The server did not start.");
-        while (await process.StandardOutput.ReadLineAsync() is { } line)
+        process.OutputDataReceived += (_, output) =>
         {
-            if (Listening().Match(line) is not { Success: true } match) continue;
-            process.BeginOutputReadLine();
-            return new ServerProcess(process, new Uri(match.Groups["url"].Value));
-        }
-
-        throw new InvalidOperationException("The server ended before it listened.");
+            if (output.Data is null) listening.TrySetException(new InvalidOperationException("The server ended before it listened."));
+            else if (Listening().Match(output.Data) is { Success: true } match) listening.TrySetResult(new Uri(match.Groups["url"].Value));
+        };
+        process.BeginOutputReadLine();
+        return new ServerProcess(process, await listening.Task);
     }
 
     /// <summary>Processor time that it has used.</summary>

@@ -31,8 +31,8 @@ internal sealed class SseUpstream : IDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Called with the time at which a silent stream's socket was seen to close.</summary>
-    public Action<long>? Closed { get; set; }
+    /// <summary>Called with the number in a silent stream's prompt (<c>p17</c>) and the time at which its socket was seen to close.</summary>
+    public Action<int, long>? Closed { get; set; }
 
     /// <summary>Called when a silent stream has begun.</summary>
     public Action? Silent { get; set; }
@@ -64,15 +64,16 @@ internal sealed class SseUpstream : IDisposable
         var buffer = new byte[16 * 1024];
         try
         {
-            while (await ReadRequestAsync(socket, buffer) is { } tokens)
+            while (await ReadRequestAsync(socket, buffer) is { } request)
             {
                 await socket.SendAsync(Head);
+                var (tokens, number) = request;
                 if (tokens == 0)
                 {
                     await socket.SendAsync(Token);
                     Silent?.Invoke();
                     await WaitForCloseAsync(socket, buffer);
-                    Closed?.Invoke(TimeProvider.System.GetTimestamp());
+                    Closed?.Invoke(number, TimeProvider.System.GetTimestamp());
                     return;
                 }
 
@@ -101,7 +102,7 @@ internal sealed class SseUpstream : IDisposable
         }
     }
 
-    private static async Task<int?> ReadRequestAsync(Socket socket, byte[] buffer)
+    private static async Task<(int Tokens, int Number)?> ReadRequestAsync(Socket socket, byte[] buffer)
     {
         var filled = 0;
         while (true)
@@ -114,18 +115,21 @@ internal sealed class SseUpstream : IDisposable
             if (head < 0) continue;
             var length = Number(text, "content-length:");
             if (filled < head + 4 + length) continue;
-            return Number(text, "_tokens\":");
+            return (Number(text, "_tokens\":"), Number(text, "\"p"));
         }
     }
 
     private static int Number(string text, string mark)
     {
-        var at = text.IndexOf(mark, StringComparison.OrdinalIgnoreCase);
-        if (at < 0) return 0;
-        at += mark.Length;
-        while (text[at] == ' ') at++;
-        var end = at;
-        while (end < text.Length && char.IsAsciiDigit(text[end])) end++;
-        return end == at ? 0 : int.Parse(text.AsSpan(at, end - at), CultureInfo.InvariantCulture);
+        for (var at = 0; (at = text.IndexOf(mark, at, StringComparison.OrdinalIgnoreCase)) >= 0;)
+        {
+            at += mark.Length;
+            while (text[at] == ' ') at++;
+            var end = at;
+            while (end < text.Length && char.IsAsciiDigit(text[end])) end++;
+            if (end > at) return int.Parse(text.AsSpan(at, end - at), CultureInfo.InvariantCulture);
+        }
+
+        return 0;
     }
 }

@@ -1,4 +1,5 @@
 using GrpcLlm.Server.Backends;
+using GrpcLlm.Server.Backends.Anthropic;
 using GrpcLlm.Server.Backends.Embedded;
 using GrpcLlm.Server.Backends.Http;
 using GrpcLlm.Server.Backends.OpenAi;
@@ -27,6 +28,8 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
                     ? new SimulatorBackend(name, options, timeProvider) : null,
                 "openai" => Read(new OpenAiOptions()) is { } options
                     ? new HttpBackend(name, new OpenAiProvider(options), options, timeProvider) : null,
+                "anthropic" => Read(new AnthropicOptions()) is { } options
+                    ? new HttpBackend(name, new AnthropicProvider(options), options, timeProvider) : null,
                 _ => Unknown(),
             };
         }

@@ -42,6 +42,14 @@ internal sealed class AnthropicProvider(AnthropicOptions options) : Provider
 
     public override ProviderStream OpenStream(BackendCall call) => new AnthropicStream();
 
+    public override async ValueTask<BackendModel?> AskModelAsync(
+        string model, UpstreamRequests upstream, CancellationToken cancellationToken)
+    {
+        using var answer = await upstream.AskAsync(
+            HttpMethod.Get, "models/" + Uri.EscapeDataString(model), ReadOnlyMemory<byte>.Empty, cancellationToken);
+        return AnthropicModel.Read(answer.RootElement);
+    }
+
     /// <summary>
     /// Counts at <c>messages/count_tokens</c>. Servers that imitate the API often have no such path: then, and only then,
     /// the count is left to an estimate.

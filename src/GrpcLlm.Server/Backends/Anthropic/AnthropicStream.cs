@@ -55,8 +55,8 @@ internal sealed class AnthropicStream : ProviderStream
             case "error":
                 throw Failed(root);
             default:
-                // An error object without a type of its own, where a stream should be.
-                if (type.Length == 0 && JsonText.Child(root, "error") is not null) throw Failed(root);
+                // An error of somebody in between, who knows nothing of this API's types.
+                if (type.Length == 0 && HoldsError(root)) throw Failed(root);
 
                 // Pings, and events that nobody told of: life, no more.
                 output.Add(BackendEvent.Alive);
@@ -127,6 +127,10 @@ internal sealed class AnthropicStream : ProviderStream
         Ending ??= new BackendEnding(AnthropicWords.FinishReasonOf("", _blocks.HasToolCalls));
         IsOver = true;
     }
+
+    private static bool HoldsError(JsonElement root) =>
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty("error", out var error)
+        && error.ValueKind is JsonValueKind.Object or JsonValueKind.String;
 
     private BackendException Failed(JsonElement root) => UpstreamRefusal.InStream(
         AnthropicWords.StatusOf(JsonText.Child(root, "error") is { } error ? JsonText.Read(error, "type") : ""),

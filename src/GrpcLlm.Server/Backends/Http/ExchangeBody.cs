@@ -8,6 +8,15 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
 {
     private bool _ended;
 
+    /// <summary>
+    /// What ended the body before its time. Kept instead of thrown where <see cref="KeepsFailure"/>: a failure that is
+    /// thrown through a parser costs a rethrow a frame, and many streams may be cancelled at once.
+    /// </summary>
+    public Exception? Failure { get; private set; }
+
+    /// <summary>Whether a failure ends the stream quietly and is left in <see cref="Failure"/>.</summary>
+    public bool KeepsFailure { get; set; }
+
     /// <summary>Bytes since the last event; reset by whoever counts events.</summary>
     public int EventBytes { get; set; }
 
@@ -28,7 +37,18 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_ended) return 0;
-        var read = await exchange.ReadAsync(buffer);
+        int read;
+        try
+        {
+            read = await exchange.ReadAsync(buffer);
+        }
+        catch (Exception exception) when (KeepsFailure && exception is (BackendException or OperationCanceledException))
+        {
+            Failure = exception;
+            _ended = true;
+            return 0;
+        }
+
         if (read > 0)
         {
             EventBytes += read;

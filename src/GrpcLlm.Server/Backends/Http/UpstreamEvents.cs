@@ -1,4 +1,5 @@
 using System.Net.ServerSentEvents;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using GrpcLlm.Server.Telemetry;
 
@@ -43,6 +44,7 @@ internal sealed class UpstreamEvents : IDisposable
             _body.EventBytes = 0;
             var any = !_stream.IsOver && (_events is not null ? await _events.MoveNextAsync() : await _lines!.ReadAsync(Handle));
             if (any && !_stream.IsOver) return true;
+            if (!any && _body.Failure is { } failure) ExceptionDispatchInfo.Throw(failure);
         }
         catch (BackendException exception) when (output.Count > 0)
         {
@@ -96,11 +98,15 @@ internal sealed class UpstreamEvents : IDisposable
     }
 
     // The exchange holds the cancellation of its reads, so none is handed to the parser.
-    private void BeginEvents() => _events = SseParser.Create(_body, (type, data) =>
+    private void BeginEvents()
     {
-        _stream.Read(type, data, _output);
-        return true;
-    }).EnumerateAsync(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
+        _body.KeepsFailure = true;
+        _events = SseParser.Create(_body, (type, data) =>
+        {
+            _stream.Read(type, data, _output);
+            return true;
+        }).EnumerateAsync(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
+    }
 
     private void Handle(ReadOnlySpan<byte> document) => _stream.Read("message", document, _output);
 }
