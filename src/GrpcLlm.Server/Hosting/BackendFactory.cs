@@ -1,7 +1,9 @@
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Backends.Anthropic;
 using GrpcLlm.Server.Backends.Embedded;
+using GrpcLlm.Server.Backends.Gemini;
 using GrpcLlm.Server.Backends.Http;
+using GrpcLlm.Server.Backends.Ollama;
 using GrpcLlm.Server.Backends.OpenAi;
 using GrpcLlm.Server.Backends.Simulator;
 
@@ -26,10 +28,10 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
                     ? new EmbeddedBackend(name, options, loggerFactory.CreateLogger<EmbeddedBackend>(), timeProvider) : null,
                 "simulator" => Read(new SimulatorOptions()) is { } options
                     ? new SimulatorBackend(name, options, timeProvider) : null,
-                "openai" => Read(new OpenAiOptions()) is { } options
-                    ? new HttpBackend(name, new OpenAiProvider(options), options, timeProvider) : null,
-                "anthropic" => Read(new AnthropicOptions()) is { } options
-                    ? new HttpBackend(name, new AnthropicProvider(options), options, timeProvider) : null,
+                "openai" => Http(new OpenAiOptions(), static options => new OpenAiProvider(options)),
+                "anthropic" => Http(new AnthropicOptions(), static options => new AnthropicProvider(options)),
+                "gemini" => Http(new GeminiOptions(), static options => new GeminiProvider(options)),
+                "ollama" => Http(new OllamaOptions(), static options => new OllamaProvider(options)),
                 _ => Unknown(),
             };
         }
@@ -48,9 +50,20 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
             return errors.Count == before ? options : null;
         }
 
+        IBackend? Http<T>(T options, Func<T, Provider> provider)
+            where T : HttpBackendOptions
+        {
+            if (Read(options) is null) return null;
+            if (Uri.TryCreate(options.BaseUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
+                && url.UserInfo.Length == 0 && url.Query.Length == 0)
+                return new HttpBackend(name, provider(options), options, timeProvider);
+            errors.Add($"{settings.Section.Path}:BaseUrl: must be an absolute http or https URL without user or query");
+            return null;
+        }
+
         IBackend? Unknown()
         {
-            errors.Add($"{settings.Section.Path}:Kind: '{settings.Kind}' is not embedded or simulator");
+            errors.Add($"{settings.Section.Path}:Kind: '{settings.Kind}' is not embedded, simulator, openai, anthropic, gemini or ollama");
             return null;
         }
     }

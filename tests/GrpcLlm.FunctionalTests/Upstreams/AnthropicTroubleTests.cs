@@ -255,6 +255,25 @@ public sealed class AnthropicTroubleTests
         answer.Summary.BackendFinishReason.ShouldBe(word);
     }
 
+    [Theory]
+    [InlineData(400, "application/json", "", 0u)]
+    [InlineData(200, "text/event-stream", Tokens, 1u)]
+    public async Task AnswerBlockedByTheFilter_IsContentFilter(int status, string mediaType, string text, uint tokens)
+    {
+        const string error =
+            """{"type":"error","error":{"type":"invalid_request_error","message":"Output blocked by content filtering policy"}}""";
+        await using var upstream = TestUpstream.Of(status == 200 ? Begun + Event("error", error) : error, mediaType, status);
+        await using var server = await ServeAsync(upstream);
+
+        var answer = await Answer.OfAsync(server, Prompt);
+
+        answer.Text.ShouldBe(text);
+        answer.Status.StatusCode.ShouldBe(StatusCode.OK);
+        answer.Finish.Reason.ShouldBe(FinishReason.ContentFilter);
+        answer.Finish.ContentFilter.Stage.ShouldBe(FilterStage.Output);
+        answer.Finish.StreamedTokens.ShouldBe(tokens);
+    }
+
     [Fact]
     public async Task RefusedPrompt_IsContentFilterWithoutToken()
     {

@@ -40,6 +40,9 @@ internal sealed class AnthropicProvider(AnthropicOptions options) : Provider
 
     public override void WriteBody(Utf8JsonWriter json, BackendCall call) => AnthropicRequest.Write(json, call, options);
 
+    public override BackendEnding? EndingOf(int status, JsonElement body) =>
+        status == 400 ? AnthropicWords.BlockedBy(body) : null;
+
     public override ProviderStream OpenStream(BackendCall call) => new AnthropicStream();
 
     public override async ValueTask<BackendModel?> AskModelAsync(

@@ -53,13 +53,14 @@ internal sealed class AnthropicStream : ProviderStream
                 Stop();
                 break;
             case "error":
-                throw Failed(root);
+                TakeError(root);
+                break;
             default:
                 // An error of somebody in between, who knows nothing of this API's types.
-                if (type.Length == 0 && HoldsError(root)) throw Failed(root);
+                if (type.Length == 0 && HoldsError(root)) TakeError(root);
 
                 // Pings, and events that nobody told of: life, no more.
-                output.Add(BackendEvent.Alive);
+                else output.Add(BackendEvent.Alive);
                 break;
         }
     }
@@ -132,8 +133,12 @@ internal sealed class AnthropicStream : ProviderStream
         root.ValueKind == JsonValueKind.Object && root.TryGetProperty("error", out var error)
         && error.ValueKind is JsonValueKind.Object or JsonValueKind.String;
 
-    private BackendException Failed(JsonElement root) => UpstreamRefusal.InStream(
-        AnthropicWords.StatusOf(JsonText.Child(root, "error") is { } error ? JsonText.Read(error, "type") : ""),
-        UpstreamRefusal.MessageOf(root),
-        Secret);
+    private void TakeError(JsonElement root)
+    {
+        Ending = AnthropicWords.BlockedBy(root) ?? throw UpstreamRefusal.InStream(
+            AnthropicWords.StatusOf(JsonText.Child(root, "error") is { } error ? JsonText.Read(error, "type") : ""),
+            UpstreamRefusal.MessageOf(root),
+            Secret);
+        IsOver = true;
+    }
 }

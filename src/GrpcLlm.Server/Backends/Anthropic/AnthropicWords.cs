@@ -1,3 +1,5 @@
+using System.Text.Json;
+using GrpcLlm.Server.Backends.Http;
 using GrpcLlm.V1;
 
 namespace GrpcLlm.Server.Backends.Anthropic;
@@ -22,6 +24,20 @@ internal static class AnthropicWords
         // pause_turn among them: the provider's own tools took long and it wants to be asked to go on.
         _ => FinishReason.Other,
     };
+
+    /// <summary>
+    /// The end that an error means whose message says that a filter blocked the answer ("Output blocked by content
+    /// filtering policy", sent with status 400 and inside streams). Null for any other error.
+    /// </summary>
+    public static BackendEnding? BlockedBy(JsonElement body)
+    {
+        if (!UpstreamRefusal.MessageOf(body).Contains("content filtering policy", StringComparison.OrdinalIgnoreCase)) return null;
+        return new BackendEnding(FinishReason.ContentFilter)
+        {
+            RawReason = JsonText.Child(body, "error") is { } error ? JsonText.Read(error, "type") : "",
+            ContentFilter = new ContentFilter { Source = AnthropicProvider.BackendKind, Stage = FilterStage.Output },
+        };
+    }
 
     /// <summary>
     /// HTTP status of an error type (https://platform.claude.com/docs/en/api/errors); 500 for one not known.

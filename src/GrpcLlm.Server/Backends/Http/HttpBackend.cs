@@ -63,7 +63,7 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
         var stream = _provider.OpenStream(call);
         stream.Secret = exchange.Secret;
         var output = new List<BackendEvent>();
-        var reader = new UpstreamEvents(exchange, stream, _provider.Format);
+        await using var reader = new UpstreamEvents(exchange, stream, _provider.Format);
         while (await reader.ReadAsync(output))
         {
             foreach (var one in output)

@@ -9,7 +9,7 @@ namespace GrpcLlm.Server.Backends.Http;
 /// Reads the events of an exchange one by one and hands them to a provider's stream. Nothing is read ahead of what is
 /// asked for beyond one buffer. Not thread-safe.
 /// </summary>
-internal sealed class UpstreamEvents : IDisposable
+internal sealed class UpstreamEvents : IAsyncDisposable
 {
     /// <summary>Most bytes of one event: far above any provider's, and a bound for one that never ends its line.</summary>
     public const int MaxEventBytes = 16 << 20;
@@ -57,8 +57,15 @@ internal sealed class UpstreamEvents : IDisposable
         {
             // It said that it was done; that the body breaks off or hangs afterwards takes nothing away.
         }
-        catch (Exception exception) when (exception is JsonException or InvalidDataException or FormatException)
+        catch (Exception exception) when (_stream.Ending is not null && _exchange.IsAtEnd
+            && exception is JsonException or InvalidDataException or FormatException)
         {
+            // Likewise: half a document behind the end.
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidDataException or FormatException
+            or InvalidOperationException)
+        {
+            // InvalidOperationException is what JsonElement says of a value that is of another type than it should be.
             // Half a document at the end of the body is a broken connection, not nonsense.
             throw _exchange.IsAtEnd
                 ? new BackendException(BackendFailure.Truncated, "The backend's answer broke off.", exception)
@@ -69,7 +76,11 @@ internal sealed class UpstreamEvents : IDisposable
         return false;
     }
 
-    public void Dispose() => _body.Dispose();
+    public async ValueTask DisposeAsync()
+    {
+        if (_events is not null) await _events.DisposeAsync();
+        await _body.DisposeAsync();
+    }
 
     private void Begin()
     {

@@ -42,6 +42,8 @@ internal static partial class UpstreamRefusal
         {
             400 or 413 or 422 when IsContextTooLong(message) => BackendFailure.ContextTooLong,
             401 or 403 or 404 or (>= 300 and < 400) => BackendFailure.Misconfigured,
+            // Gemini's status for a key that it does not know.
+            400 when message.Contains("API key not valid", StringComparison.OrdinalIgnoreCase) => BackendFailure.Misconfigured,
             408 or >= 500 => BackendFailure.Unavailable,
             429 => BackendFailure.RateLimited,
             _ => BackendFailure.Rejected,
