@@ -19,10 +19,14 @@ internal static class RelayBenchmark
         await using var nginx = await NginxProcess.StartAsync(upstream.Port);
         await using var server = await ServerProcess.StartAsync(
             "GrpcLlm:Backends:up:Kind=openai", $"GrpcLlm:Backends:up:BaseUrl=http://127.0.0.1:{upstream.Port}",
-            "GrpcLlm:Models:bench:Routes:0:Backend=up");
+            "GrpcLlm:Models:bench:Routes:0:Backend=up",
+            "GrpcLlm:Backends:none:Kind=simulator", "GrpcLlm:Models:none:Routes:0:Backend=none");
         var targets = new List<ICaller> { new SseCaller("direct", new Uri($"http://127.0.0.1:{upstream.Port}")) };
         if (nginx is not null) targets.Add(new SseCaller("nginx", new Uri($"http://127.0.0.1:{nginx.Port}")));
         targets.Add(new GrpcCaller("grpcllm", server.Address, "bench"));
+
+        // What gRPC itself costs, stub included: the same stream without an upstream behind it.
+        targets.Add(new GrpcCaller("no-hop", server.Address, "none"));
 
         Console.WriteLine($"relay: {Environment.ProcessorCount} cores; upstream, callers and relay share them");
         if (nginx is null) Console.WriteLine("relay: nginx is not installed (Debian: apt-get install nginx-light); left out");

@@ -15,6 +15,12 @@ internal class HttpBackendOptions
     /// </summary>
     public List<string> ApiKeys { get; set; } = [];
 
+    /// <summary>
+    /// Speak HTTP/2 without TLS (RFC 9113, section 3.3: prior knowledge), for a mesh or a sidecar. Over TLS the version is
+    /// negotiated. Default: false, HTTP/1.1 without TLS.
+    /// </summary>
+    public bool Http2PriorKnowledge { get; set; }
+
     /// <summary>Longest time for a connection, TLS included. Above 0 to 10 min. Default: 5 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);

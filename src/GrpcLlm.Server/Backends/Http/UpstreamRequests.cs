@@ -79,7 +79,9 @@ internal sealed class UpstreamRequests : IDisposable
         var request = new HttpRequestMessage(method, _base + path)
         {
             Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+            VersionPolicy = _options.Http2PriorKnowledge
+                ? HttpVersionPolicy.RequestVersionExact
+                : HttpVersionPolicy.RequestVersionOrLower,
         };
         if (!body.IsEmpty)
         {
