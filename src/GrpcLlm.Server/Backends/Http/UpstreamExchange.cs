@@ -22,12 +22,16 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 
     public UpstreamExchange(HttpBackendOptions options, TimeProvider timeProvider, CancellationToken callToken)
     {
+        TimeProvider = timeProvider;
         _options = options;
         _callToken = callToken;
         _source = CancellationTokenSource.CreateLinkedTokenSource(callToken);
         _timer = timeProvider.CreateTimer(
             static state => ((UpstreamExchange)state!).TimeOut(), this, options.FirstTokenTimeout, Timeout.InfiniteTimeSpan);
     }
+
+    /// <summary>Clock of the timeouts.</summary>
+    public TimeProvider TimeProvider { get; }
 
     /// <summary>The key in use, so that no message repeats it.</summary>
     public string Secret { get; set; } = "";

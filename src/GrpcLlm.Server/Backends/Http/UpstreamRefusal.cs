@@ -22,12 +22,12 @@ internal static partial class UpstreamRefusal
             using var body = JsonDocument.Parse(await exchange.ReadAllAsync(MaxBodyBytes));
             if (exchange.EndingOf(status, body.RootElement) is { } ending)
                 return new BackendException(BackendFailure.Rejected, "The backend blocked the prompt.") { Ending = ending };
-            return Of(status, MessageOf(body.RootElement), exchange.Secret, RetryAfterOf(response));
+            return Of(status, MessageOf(body.RootElement), exchange.Secret, RetryAfterOf(response, exchange.TimeProvider));
         }
         catch (Exception exception) when (exception is BackendException or JsonException)
         {
             // The status says enough; a body that cannot be read, or a proxy's HTML, adds nothing to quote.
-            return Of(status, "", exchange.Secret, RetryAfterOf(response));
+            return Of(status, "", exchange.Secret, RetryAfterOf(response, exchange.TimeProvider));
         }
     }
 
@@ -82,7 +82,7 @@ internal static partial class UpstreamRefusal
         return "";
     }
 
-    private static TimeSpan? RetryAfterOf(HttpResponseMessage response)
+    private static TimeSpan? RetryAfterOf(HttpResponseMessage response, TimeProvider timeProvider)
     {
         // Milliseconds, as OpenAI and Azure send them, are the more exact.
         if (response.Headers.TryGetValues("retry-after-ms", out var values)
@@ -90,7 +90,10 @@ internal static partial class UpstreamRefusal
             return TimeSpan.FromMilliseconds(milliseconds);
         var header = response.Headers.RetryAfter;
         if (header?.Delta is { } delta) return delta;
-        if (header?.Date is not { } date || response.Headers.Date is not { } now) return null;
+        if (header?.Date is not { } date) return null;
+
+        // By the provider's own clock where it tells it, so that two clocks that differ do no harm.
+        var now = response.Headers.Date ?? timeProvider.GetUtcNow();
         return date > now ? date - now : TimeSpan.Zero;
     }
 
