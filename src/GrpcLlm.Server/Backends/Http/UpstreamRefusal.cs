@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -22,7 +23,8 @@ internal static partial class UpstreamRefusal
             using var body = JsonDocument.Parse(await exchange.ReadAllAsync(MaxBodyBytes));
             if (exchange.EndingOf(status, body.RootElement) is { } ending)
                 return new BackendException(BackendFailure.Rejected, "The backend blocked the prompt.") { Ending = ending };
-            return Of(status, MessageOf(body.RootElement), exchange.Secret, RetryAfterOf(response, exchange.TimeProvider));
+            var retryAfter = RetryAfterOf(response, exchange.TimeProvider) ?? RetryDelayOf(body.RootElement);
+            return Of(status, MessageOf(body.RootElement), exchange.Secret, retryAfter);
         }
         catch (Exception exception) when (exception is BackendException or JsonException)
         {
@@ -95,6 +97,22 @@ internal static partial class UpstreamRefusal
         // By the provider's own clock where it tells it, so that two clocks that differ do no harm.
         var now = response.Headers.Date ?? timeProvider.GetUtcNow();
         return date > now ? date - now : TimeSpan.Zero;
+    }
+
+    /// <summary>The <c>google.rpc.RetryInfo</c> of an error body, which Gemini sends instead of the header.</summary>
+    private static TimeSpan? RetryDelayOf(JsonElement body)
+    {
+        if (body.ValueKind == JsonValueKind.Array && body.GetArrayLength() > 0) body = body[0];
+        if (JsonText.Child(body, "error") is not { } error
+            || JsonText.Child(error, "details") is not { ValueKind: JsonValueKind.Array } details) return null;
+        foreach (var detail in details.EnumerateArray())
+        {
+            var delay = JsonText.Read(detail, "retryDelay").AsSpan().TrimEnd('s');
+            if (double.TryParse(delay, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+                && seconds < 86_400) return TimeSpan.FromSeconds(seconds);
+        }
+
+        return null;
     }
 
     private static string Safe(string message, string secret)
