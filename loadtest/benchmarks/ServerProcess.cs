@@ -38,16 +38,6 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         return new ServerProcess(process, await listening.Task);
     }
 
-    /// <summary>Processor time that it has used.</summary>
-    public TimeSpan ProcessorTime
-    {
-        get
-        {
-            _process.Refresh();
-            return _process.TotalProcessorTime;
-        }
-    }
-
     public async ValueTask DisposeAsync()
     {
         _process.Kill();

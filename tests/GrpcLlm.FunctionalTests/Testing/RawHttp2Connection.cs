@@ -205,8 +205,6 @@ internal sealed class RawHttp2Stream(RawHttp2Connection connection, int id)
     private bool _endStream;
     private int _received;
 
-    public int Id => id;
-
     /// <summary>Bytes of DATA so far.</summary>
     public int ReceivedBytes => Volatile.Read(ref _received);
 
@@ -227,9 +225,6 @@ internal sealed class RawHttp2Stream(RawHttp2Connection connection, int id)
 
     /// <summary>The next message.</summary>
     public ValueTask<byte[]> NextAsync() => _messages.Reader.ReadAsync();
-
-    /// <summary>Whether a message has come that was not taken.</summary>
-    public bool HasMessage => _messages.Reader.TryPeek(out _);
 
     public Task GrantAsync(int bytes) => connection.GrantAsync(id, bytes);
 
