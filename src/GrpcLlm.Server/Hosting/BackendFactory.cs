@@ -46,7 +46,8 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
         T? Read<T>(T options)
             where T : class
         {
-            ConfigurationReader.Read(settings.Section, options, errors, "Kind");
+            ConfigurationReader.Read(
+                settings.Section, options, errors, nameof(BackendSettings.Kind), nameof(BackendSettings.Resilience));
             return errors.Count == before ? options : null;
         }
 

@@ -54,7 +54,16 @@ internal static class ConfigurationReader
         {
             case Dictionary<string, BackendSettings> backends:
                 foreach (var child in section.GetChildren())
-                    backends[child.Key] = new BackendSettings { Kind = child["Kind"] ?? "", Section = child };
+                {
+                    var backend = new BackendSettings { Kind = child["Kind"] ?? "", Section = child };
+                    Read(child.GetSection(nameof(BackendSettings.Resilience)), backend.Resilience, errors);
+                    backends[child.Key] = backend;
+                }
+
+                break;
+            case Dictionary<string, TenantOptions> tenants:
+                foreach (var child in section.GetChildren())
+                    Read(child, tenants[child.Key] = new TenantOptions(), errors);
                 break;
             case Dictionary<string, ModelOptions> models:
                 foreach (var child in section.GetChildren())
@@ -72,7 +81,7 @@ internal static class ConfigurationReader
             case List<string> texts:
                 texts.AddRange(section.GetChildren().Select(static child => child.Value ?? ""));
                 break;
-            case LimitOptions or StreamingOptions:
+            case LimitOptions or StreamingOptions or ResilienceOptions or AdmissionOptions or ShutdownOptions:
                 Read(section, value, errors);
                 break;
             default:

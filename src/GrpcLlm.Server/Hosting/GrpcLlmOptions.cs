@@ -25,6 +25,24 @@ internal sealed class GrpcLlmOptions
     /// <summary>How streams behave.</summary>
     public StreamingOptions Streaming { get; set; } = new();
 
+    /// <summary>What is done for a token before the first one came.</summary>
+    public ResilienceOptions Resilience { get; set; } = new();
+
+    /// <summary>How many generations run at once, and how many wait.</summary>
+    public AdmissionOptions Admission { get; set; } = new();
+
+    /// <summary>Who may call, by name. Default: none, everybody is anonymous.</summary>
+    public Dictionary<string, TenantOptions> Tenants { get; set; } = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>
+    /// Serve callers without credentials on addresses other than loopback, with no tenants configured. Default: false,
+    /// such a start is refused.
+    /// </summary>
+    public bool AllowAnonymousRemote { get; set; }
+
+    /// <summary>How the server stops.</summary>
+    public ShutdownOptions Shutdown { get; set; } = new();
+
     /// <summary>
     /// Reads and checks the section. A key that nobody reads is an error: it is a typing mistake, or a setting that the
     /// operator believes to be in force.
@@ -46,8 +64,11 @@ internal sealed class GrpcLlmOptions
 /// <summary>One backend: its kind, and the rest of its section for that kind to read.</summary>
 internal sealed class BackendSettings
 {
-    /// <summary><c>embedded</c> or <c>simulator</c>.</summary>
+    /// <summary><c>embedded</c>, <c>simulator</c>, <c>openai</c>, <c>anthropic</c>, <c>gemini</c> or <c>ollama</c>.</summary>
     public string Kind { get; set; } = "";
+
+    /// <summary>What differs from <c>GrpcLlm:Resilience</c> for this backend.</summary>
+    public BackendResilienceOptions Resilience { get; set; } = new();
 
     /// <summary>The whole section.</summary>
     public IConfigurationSection Section { get; set; } = null!;
@@ -74,6 +95,13 @@ internal sealed class RouteOptions
 
     /// <summary>The backend's own name of the model. Default: the model's name.</summary>
     public string Model { get; set; } = "";
+
+    /// <summary>
+    /// Share of calls that try this route first, relative to the model's other routes; the rest follow in an order drawn
+    /// the same way. 1 to 1,000,000; on all routes of a model or on none. Default: none, routes are tried in order.
+    /// </summary>
+    [Range(1, 1_000_000)]
+    public int? Weight { get; set; }
 }
 
 /// <summary>Bounds of what is taken in.</summary>

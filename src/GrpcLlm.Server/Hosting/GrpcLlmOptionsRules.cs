@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace GrpcLlm.Server.Hosting;
 
 /// <summary>Rules that span several settings. Stateless.</summary>
@@ -14,6 +16,8 @@ internal static class GrpcLlmOptionsRules
         foreach (var (key, model) in options.Models) CheckModel($"GrpcLlm:Models:{key}", model, options, names, errors);
         if (options.DefaultModel.Length > 0 && !names.Contains(options.DefaultModel))
             errors.Add($"GrpcLlm:DefaultModel: '{options.DefaultModel}' is not the name or alias of a model");
+        CheckResilience(options, errors);
+        TenantRules.Check(options.Tenants, names, errors);
     }
 
     private static void CheckModel(
@@ -31,6 +35,30 @@ internal static class GrpcLlmOptionsRules
             var backend = model.Routes[index].Backend;
             if (!options.Backends.ContainsKey(backend))
                 errors.Add($"{path}:Routes:{index}:Backend: '{backend}' is not a configured backend");
+        }
+
+        if (model.Routes.Exists(static route => route.Weight is null) && model.Routes.Exists(static route => route.Weight is not null))
+            errors.Add($"{path}:Routes: Weight must be on all routes of a model or on none");
+    }
+
+    private static void CheckResilience(GrpcLlmOptions options, List<string> errors)
+    {
+        Check("GrpcLlm:Resilience", options.Resilience);
+        foreach (var (name, backend) in options.Backends)
+        {
+            Check($"GrpcLlm:Backends:{name}:Resilience", backend.Resilience.Over(options.Resilience));
+
+            // Where it stands in the settings; a default is cut by the total without a word.
+            if (TimeSpan.TryParse(backend.Section["FirstTokenTimeout"], CultureInfo.InvariantCulture, out var attempt)
+                && attempt > options.Resilience.TotalTimeout)
+                errors.Add($"GrpcLlm:Backends:{name}:FirstTokenTimeout: must not exceed GrpcLlm:Resilience:TotalTimeout, {options.Resilience.TotalTimeout}");
+        }
+
+        void Check(string path, ResilienceOptions resilience)
+        {
+            if (resilience.MaxDelay < resilience.BaseDelay) errors.Add($"{path}:MaxDelay: must not be less than BaseDelay, {resilience.BaseDelay}");
+            if (resilience.HedgeAfter >= resilience.TotalTimeout)
+                errors.Add($"{path}:HedgeAfter: must be less than TotalTimeout, {resilience.TotalTimeout}");
         }
     }
 }
