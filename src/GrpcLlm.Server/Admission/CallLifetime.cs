@@ -21,6 +21,9 @@ internal enum StopCause
     /// <summary>CancelGeneration was called.</summary>
     Cancelled,
 
+    /// <summary>The server shuts down and the grace is over.</summary>
+    Draining,
+
     /// <summary>The call broke off in this service.</summary>
     Abandoned,
 }
@@ -45,6 +48,7 @@ internal sealed class CallLifetime : IDisposable
     /// <param name="clientGone">The transport's own token.</param>
     public CallLifetime(TimeSpan? budget, TimeProvider timeProvider, CancellationToken clientGone)
     {
+        Budget = budget;
         _clientGone = clientGone.UnsafeRegister(
             static state => ((CallLifetime)state!).Stop(StopCause.ClientGone), this);
         if (budget is { } due && due <= LongestBudget)
@@ -54,6 +58,9 @@ internal sealed class CallLifetime : IDisposable
                 due > TimeSpan.Zero ? due : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
     }
+
+    /// <summary>Time that the call had when it began; null: no limit.</summary>
+    public TimeSpan? Budget { get; }
 
     /// <summary>Cancelled with the first reason to stop. Belongs to the backend, never to a write.</summary>
     public CancellationToken Token => _source.Token;

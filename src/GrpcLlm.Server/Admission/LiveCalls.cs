@@ -1,3 +1,4 @@
+using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
 
 namespace GrpcLlm.Server.Admission;
@@ -15,16 +16,20 @@ internal sealed class LiveCalls
     private readonly Dictionary<Key, List<CallLifetime>> _running = [];
     private readonly Dictionary<Key, int> _ended = [];
     private readonly Queue<Key> _endedOrder = new();
+    private readonly TaskCompletionSource _none = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _closed;
 
     /// <summary>Generations that run now.</summary>
     public int Count { get; private set; }
 
     /// <summary>Enters a generation; disposing the registration takes it out.</summary>
+    /// <exception cref="CallFailureException">DRAINING: no more are taken.</exception>
     public Registration Add(Tenant tenant, string requestId, CallLifetime lifetime)
     {
         var key = new Key(tenant.Name, requestId);
         lock (_gate)
         {
+            if (_closed) throw new CallFailureException(ErrorReason.Draining, "The server is shutting down.");
             if (!_running.TryGetValue(key, out var sharing)) _running.Add(key, sharing = new List<CallLifetime>(1));
             sharing.Add(lifetime);
             Count++;
@@ -57,6 +62,30 @@ internal sealed class LiveCalls
         };
     }
 
+    /// <summary>Takes no more generations, for good.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            if (Count == 0) _none.TrySetResult();
+        }
+    }
+
+    /// <summary>Completes when none runs and none can come: after <see cref="Close"/>.</summary>
+    public Task WhenNone() => _none.Task;
+
+    /// <summary>Tells all generations to stop.</summary>
+    /// <returns>How many were not told before.</returns>
+    public int StopAll(StopCause cause)
+    {
+        CallLifetime[] found;
+        lock (_gate) found = [.. _running.Values.SelectMany(static sharing => sharing)];
+
+        // Cancelling runs callbacks: never under the lock.
+        return found.Count(lifetime => lifetime.Stop(cause));
+    }
+
     private void Remove(Key key, CallLifetime lifetime)
     {
         lock (_gate)
@@ -65,6 +94,7 @@ internal sealed class LiveCalls
             sharing.Remove(lifetime);
             if (sharing.Count == 0) _running.Remove(key);
             Count--;
+            if (_closed && Count == 0) _none.TrySetResult();
 
             _ended[key] = _ended.GetValueOrDefault(key) + 1;
             _endedOrder.Enqueue(key);

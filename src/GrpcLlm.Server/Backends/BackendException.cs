@@ -54,6 +54,9 @@ internal sealed class BackendException : Exception
     /// </summary>
     public BackendEnding? Ending { get; init; }
 
+    /// <summary>Whether the key was refused (401, 403) or is not there, so that another one may do.</summary>
+    public bool KeyRefused { get; init; }
+
     /// <summary>When trying again makes sense, if the backend said so.</summary>
     public TimeSpan? RetryAfter { get; init; }
 

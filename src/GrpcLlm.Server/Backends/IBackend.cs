@@ -15,6 +15,9 @@ internal interface IBackend
     /// <summary>Kind in configuration: <c>embedded</c>, <c>simulator</c>, <c>openai</c>, …</summary>
     string Kind { get; }
 
+    /// <summary>Keys that a call may use, in the order of configuration; empty where there are none.</summary>
+    IReadOnlyList<ApiKey> Keys => [];
+
     /// <summary>What is known of a model now. Cheap; never blocks, never asks anybody.</summary>
     /// <param name="model">The backend's own name of the model (<c>Routes[].Model</c>).</param>
     BackendModel Describe(string model);
@@ -23,8 +26,11 @@ internal interface IBackend
     /// Asks the provider what it tells of a model, where it has an endpoint for that and was not asked lately, so that
     /// <see cref="Describe"/> knows it. Never throws for a provider that does not answer: less is known then.
     /// </summary>
+    /// <param name="model">The backend's own name of the model.</param>
+    /// <param name="key">One of <see cref="Keys"/>; null: the first, if there are any.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    ValueTask LearnAsync(string model, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+    ValueTask LearnAsync(string model, ApiKey? key, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     /// <summary>
     /// Names every field of a valid request that this backend cannot honour for this model. A route with a violation
@@ -53,6 +59,9 @@ internal interface IBackend
 /// <param name="Model">The backend's own name of the model.</param>
 internal sealed record BackendCall(GenerateRequest Request, string Model)
 {
+    /// <summary>One of <see cref="IBackend.Keys"/>; null: the first, if there are any.</summary>
+    public ApiKey? Key { get; init; }
+
     /// <summary>
     /// Most output tokens, reasoning included; the smaller of the request's and the tenant's limit. Null: the
     /// backend's own limit.

@@ -61,6 +61,20 @@ internal static class FailureStatus
             }));
         }
 
+        if (failure.QuotaLimit.Length > 0)
+        {
+            status.Details.Add(Any.Pack(new QuotaFailure
+            {
+                Violations =
+                {
+                    new QuotaFailure.Types.Violation
+                    {
+                        Subject = "tenant:" + Utf8Text.Cut(failure.QuotaTenant, 256), Description = failure.QuotaLimit,
+                    },
+                },
+            }));
+        }
+
         if (!failure.Violations.IsEmpty) AddViolations(status, failure.Violations);
         trailers.Add(CallTrailers.StatusDetails, status.ToByteArray());
         trailers.Add(

@@ -8,7 +8,6 @@ using GrpcLlm.Server.Streaming;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.V1;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Options;
 
 namespace GrpcLlm.Server.Grpc;
 
@@ -17,42 +16,45 @@ namespace GrpcLlm.Server.Grpc;
 /// Thread-safe; one instance serves all calls.
 /// </summary>
 internal sealed partial class GenerationService(
-    ModelCatalog catalog,
+    Deployments deployments,
+    CallAdmission admission,
     LiveCalls liveCalls,
     ServerMetrics metrics,
     UsageRecordLog usageRecords,
-    IOptions<GrpcLlmOptions> options,
     ILogger<GenerationService> logger)
 {
-    private readonly StreamingOptions _streaming = options.Value.Streaming;
-
     /// <summary>Generates one answer and streams it.</summary>
     public async Task Generate(
         Received<GenerateRequest> received, IServerStreamWriter<TokenChunk> stream, ServerCallContext context)
     {
+        using var lease = deployments.Acquire();
+        var deployment = lease.Deployment;
         var record = BeginRecord(received, context);
         var states = new CallStates(metrics);
         states.Accept();
         try
         {
             // 1 identify: who calls. Without configured tenants, everybody is the same one.
-            record.Tenant = Tenant.Anonymous;
+            record.Tenant = deployment.Tenants.Identify(context.GetHttpContext());
 
             // 2 validate: everything that is wrong, in one answer.
             var request = RequestValidator.Validate(received);
             record.Labels = request.Labels;
 
-            // 3 admit: from here on the call can be found, stopped and runs out of time.
-            using var lifetime = BeginLifetime(request, record.Clock, context);
+            // 3 route: the ways to serve the model that can honour the request, in order. Before admission, so that a
+            // request that cannot be served neither waits nor counts.
+            var model = deployment.Catalog.Find(request.Model);
+            record.Tenant.CheckMayUse(model);
+            record.Model = model.Name;
+            var routes = RouteOrder.Of(ModelCatalog.RoutesFor(model, request), Random.Shared.NextDouble);
+
+            // From here on the call can be found, stopped and runs out of time.
+            using var lifetime = BeginLifetime(request, record.Clock, deployment.Options.Streaming, context);
             using var live = liveCalls.Add(record.Tenant, record.RequestId, lifetime);
 
-            // 4 route: the ways to serve the model that can honour the request, in order.
-            var model = catalog.Find(request.Model);
-            record.Model = model.Name;
-            var routes = ModelCatalog.RoutesFor(model, request);
-
-            // 5 open, 6 relay: attempts end where tokens begin.
-            await OpenAndRelayAsync(routes, request, record, states, lifetime, stream, context);
+            // 4 admit, 5 open, 6 relay: attempts end where tokens begin.
+            await AdmitOpenAndRelayAsync(
+                routes, request, record, states, lifetime, deployment.Options.Streaming, stream, context);
 
             // 7 finish: the last message is sent; the trailers mirror it.
             CallTrailers.WriteFinish(context, record);
@@ -78,18 +80,23 @@ internal sealed partial class GenerationService(
         Received<CancelGenerationRequest> received, ServerCallContext context) =>
         UnaryAsync(() =>
         {
+            var tenant = deployments.Current.Tenants.Identify(context.GetHttpContext());
             var requestId = RequestValidator.Validate(received);
-            return ValueTask.FromResult(liveCalls.Cancel(Tenant.Anonymous, requestId));
+            return ValueTask.FromResult(liveCalls.Cancel(tenant, requestId));
         });
 
     /// <summary>Counts the input tokens that a request would use.</summary>
     public Task<CountTokensResponse> CountTokens(Received<CountTokensRequest> received, ServerCallContext context) =>
         UnaryAsync(async () =>
         {
+            using var lease = deployments.Acquire();
+            var tenant = lease.Deployment.Tenants.Identify(context.GetHttpContext());
             var request = RequestValidator.Validate(received);
-            var model = catalog.Find(request.Model);
+            var model = lease.Deployment.Catalog.Find(request.Model);
+            tenant.CheckMayUse(model);
             var route = ModelCatalog.RoutesFor(model, request)[0];
-            var count = await route.Backend.CountInputTokensAsync(
+            tenant.TakeRequest();
+            var count = await route.Pool.CountInputTokensAsync(
                 new BackendCall(request, route.Model), context.CancellationToken);
             var response = new CountTokensResponse
             {
@@ -104,25 +111,31 @@ internal sealed partial class GenerationService(
 
     /// <summary>Lists the models that the caller may use.</summary>
     public Task<ListModelsResponse> ListModels(Received<ListModelsRequest> received, ServerCallContext context) =>
-        UnaryAsync(() => ModelListing.PageAsync(catalog, RequestValidator.Readable(received), context.CancellationToken));
+        UnaryAsync(async () =>
+        {
+            using var lease = deployments.Acquire();
+            var tenant = lease.Deployment.Tenants.Identify(context.GetHttpContext());
+            return await ModelListing.PageAsync(
+                lease.Deployment.Catalog, tenant, RequestValidator.Readable(received), context.CancellationToken);
+        });
 
-    private async Task OpenAndRelayAsync(
+    private async Task AdmitOpenAndRelayAsync(
         IReadOnlyList<ModelRoute> routes, GenerateRequest request, GenerationRecord record, CallStates states,
-        CallLifetime lifetime, IServerStreamWriter<TokenChunk> stream, ServerCallContext context)
+        CallLifetime lifetime, StreamingOptions streaming, IServerStreamWriter<TokenChunk> stream, ServerCallContext context)
     {
         var http = context.GetHttpContext();
         using var reset = new StreamReset(http, lifetime);
-        using var writer = new ChunkWriter(stream, http.Response, reset, record, states, _streaming.ClientStallTimeout);
+        using var writer = new ChunkWriter(stream, http.Response, reset, record, states, streaming.ClientStallTimeout);
         var relay = new TokenRelay(request, writer, record, lifetime);
-        var progress = new CallProgress();
+        using var opening = new CallOpening(admission, request, routes, record, states, lifetime);
 
         OpenedAnswer answer;
         try
         {
-            var opening = AnswerOpener.OpenAsync(routes, request, record, states, progress, lifetime.Token);
+            var opened = opening.OpenAsync();
             if (request.Output is { Progress: true })
-                await new ProgressSender(writer, progress, lifetime, record.Clock.TimeProvider).SendUntilAsync(opening);
-            answer = await opening;
+                await new ProgressSender(writer, opening.Progress, lifetime, record.Clock.TimeProvider).SendUntilAsync(opened);
+            answer = await opened;
         }
         catch (OperationCanceledException) when (lifetime.Cause != StopCause.None)
         {
@@ -130,7 +143,7 @@ internal sealed partial class GenerationService(
             return;
         }
 
-        await relay.RunAsync(answer);
+        await relay.RunAsync(answer, opening.Meter);
     }
 
     private static GenerationRecord BeginRecord(Received<GenerateRequest> received, ServerCallContext context)
@@ -141,10 +154,11 @@ internal sealed partial class GenerationService(
         return new GenerationRecord(clock, requestId) { RequestBytes = received.ByteCount };
     }
 
-    private CallLifetime BeginLifetime(GenerateRequest request, CallClock clock, ServerCallContext context)
+    private static CallLifetime BeginLifetime(
+        GenerateRequest request, CallClock clock, StreamingOptions streaming, ServerCallContext context)
     {
         var left = CallLifetime.TimeLeft(
-            context.Deadline, request.Limits?.TimeBudget?.ToTimeSpan(), _streaming.DeadlineMargin, clock);
+            context.Deadline, request.Limits?.TimeBudget?.ToTimeSpan(), streaming.DeadlineMargin, clock);
         return new CallLifetime(left, clock.TimeProvider, context.CancellationToken);
     }
 

@@ -35,11 +35,14 @@ internal sealed class HealthService(Readiness readiness) : Health.HealthBase
         ServingStatus? sent = null;
         try
         {
-            while (!readiness.Over.IsCompleted)
+            while (true)
             {
+                // Read before the state, so that the last state is told to the last watcher.
+                var over = readiness.Over.IsCompleted;
                 var (status, changed) = Current();
                 if (!known) status = ServingStatus.ServiceUnknown;
                 if (status != sent) await responseStream.WriteAsync(new HealthCheckResponse { Status = status });
+                if (over) return;
                 sent = status;
                 await Task.WhenAny(changed, readiness.Over).WaitAsync(context.CancellationToken);
             }

@@ -6,17 +6,23 @@ using GrpcLlm.Server.Backends.Http;
 using GrpcLlm.Server.Backends.Ollama;
 using GrpcLlm.Server.Backends.OpenAi;
 using GrpcLlm.Server.Backends.Simulator;
+using GrpcLlm.Server.Routing;
 
 namespace GrpcLlm.Server.Hosting;
 
-/// <summary>Makes backends of their settings and disposes them with the server. A kind is one line here.</summary>
-internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory loggerFactory) : IAsyncDisposable
+/// <summary>Makes backends of their settings; who holds them disposes them. A kind is one line here. Thread-safe.</summary>
+internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory loggerFactory)
 {
-    private readonly List<IBackend> _made = [];
+    /// <summary>Makes one backend and the lanes into it.</summary>
+    /// <returns>The lanes; null if there are errors.</returns>
+    public LanePool? Create(string name, BackendSettings settings, ResilienceOptions resilience, List<string> errors)
+    {
+        if (CreateBackend(name, settings, errors) is not { } backend) return null;
+        return new LanePool(
+            backend, settings.Resilience.Over(resilience), timeProvider, loggerFactory.CreateLogger<LanePool>());
+    }
 
-    /// <summary>Makes one backend.</summary>
-    /// <returns>The backend; null if there are errors.</returns>
-    public IBackend? Create(string name, BackendSettings settings, List<string> errors)
+    private IBackend? CreateBackend(string name, BackendSettings settings, List<string> errors)
     {
         var before = errors.Count;
         IBackend? backend = null;
@@ -40,7 +46,6 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
             errors.Add($"{settings.Section.Path}: {exception.Message}");
         }
 
-        if (backend is not null) _made.Add(backend);
         return backend;
 
         T? Read<T>(T options)
@@ -67,10 +72,5 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
             errors.Add($"{settings.Section.Path}:Kind: '{settings.Kind}' is not embedded, simulator, openai, anthropic, gemini or ollama");
             return null;
         }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var backend in _made.OfType<IAsyncDisposable>()) await backend.DisposeAsync();
     }
 }

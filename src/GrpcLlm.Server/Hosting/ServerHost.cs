@@ -1,8 +1,8 @@
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Grpc;
-using GrpcLlm.Server.Routing;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.V1;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using GenerationService = GrpcLlm.Server.Grpc.GenerationService;
@@ -21,6 +21,7 @@ internal static class ServerHost
     {
         try
         {
+            using var signals = new ShutdownSignals(Environment.Exit);
             await using var app = Build(args);
             await app.RunAsync();
             return 0;
@@ -28,6 +29,12 @@ internal static class ServerHost
         catch (OptionsValidationException exception)
         {
             foreach (var failure in exception.Failures) await Console.Error.WriteLineAsync($"configuration: {failure}");
+            return InvalidConfiguration;
+        }
+        catch (InvalidDataException exception)
+        {
+            // A file of settings that is no JSON.
+            await Console.Error.WriteLineAsync($"configuration: {SettingsFiles.Describe(exception)}");
             return InvalidConfiguration;
         }
     }
@@ -46,36 +53,40 @@ internal static class ServerHost
         });
         AddServices(builder);
         configure?.Invoke(builder);
+        var files = new SettingsFiles();
+        files.Guard(builder.Configuration);
+        builder.Services.AddSingleton(files);
         var app = builder.Build();
 
         // Loaded now, so that a wrong setting or a missing model stops the start rather than the first call.
-        _ = app.Services.GetRequiredService<ModelCatalog>();
+        _ = app.Services.GetRequiredService<Deployments>();
         MapEndpoints(app);
         var readiness = app.Services.GetRequiredService<Readiness>();
         app.Lifetime.ApplicationStarted.Register(() => readiness.Set(ready: true));
-        app.Lifetime.ApplicationStopping.Register(() =>
-        {
-            readiness.Set(ready: false);
-            readiness.End();
-        });
         return app;
     }
 
     private static void AddServices(WebApplicationBuilder builder)
     {
         var services = builder.Services;
-        builder.WebHost.ConfigureKestrel(KestrelSettings.Apply);
+        builder.WebHost.ConfigureKestrel(static kestrel =>
+        {
+            KestrelSettings.Apply(kestrel);
+            kestrel.ApplicationServices.GetRequiredService<AnonymousGuard>().Watch(kestrel);
+        });
+
+        // Kestrel itself reads its endpoints there, not its limits.
+        services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
+        KeepSecretsOutOfLogs(builder.Logging);
         services.AddGrpc();
         services.AddOptions<global::Grpc.AspNetCore.Server.GrpcServiceOptions>()
-            .Configure<IOptions<GrpcLlmOptions>>(static (grpc, options) =>
-                grpc.MaxReceiveMessageSize = options.Value.Limits.MaxRequestBytes);
+            .Configure<Deployments>(static (grpc, deployments) =>
+                grpc.MaxReceiveMessageSize = deployments.Current.Options.Limits.MaxRequestBytes);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<
             global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<GenerationService>, GenerationServiceMethods>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<
             global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<ReflectionService>, ReflectionServiceMethods>());
 
-        services.AddSingleton<IOptions<GrpcLlmOptions>>(static provider =>
-            Options.Create(GrpcLlmOptions.Bind(provider.GetRequiredService<IConfiguration>())));
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<GenerationService>();
         services.AddSingleton<HealthService>();
@@ -87,14 +98,34 @@ internal static class ServerHost
             global::Grpc.Reflection.V1Alpha.ReflectionReflection.Descriptor,
         ]));
         services.AddSingleton<LiveCalls>();
+        services.AddSingleton(static provider => new AdmissionQueue(
+            provider.GetRequiredService<Deployments>().Current.Options.Admission, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<CallAdmission>();
         services.AddSingleton<ServerMetrics>();
         services.AddSingleton<UsageRecordLog>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<BackendFactory>();
-        services.AddSingleton(static provider => ModelCatalogBuilder.Build(
-            provider.GetRequiredService<IOptions<GrpcLlmOptions>>().Value,
-            provider.GetRequiredService<BackendFactory>()));
+        services.AddSingleton<DeploymentBuilder>();
+        services.AddSingleton(static provider =>
+        {
+            var settings = SettingsSnapshot.Take(provider.GetRequiredService<IConfiguration>());
+            var options = GrpcLlmOptions.Bind(settings.Configuration);
+            return new Deployments(provider.GetRequiredService<DeploymentBuilder>().Build(settings, options, previous: null));
+        });
+        services.AddSingleton<AnonymousGuard>();
+        services.AddHostedService<ConfigurationReload>();
+        services.AddHostedService<DrainService>();
+
+        // The drain bounds every step of its own, by settings that may change until then.
+        services.Configure<HostOptions>(static host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
     }
+
+    /// <summary>
+    /// The framework logs the query of every request at level Information, and clients have put keys there. Whatever
+    /// level the operator asks for, it does not come to that.
+    /// </summary>
+    private static void KeepSecretsOutOfLogs(ILoggingBuilder logging) =>
+        logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
 
     private static void MapEndpoints(WebApplication app)
     {

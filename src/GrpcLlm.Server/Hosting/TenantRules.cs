@@ -36,6 +36,11 @@ internal static class TenantRules
         }
     }
 
+    /// <summary>A subject as certificates tell theirs, however it was written: spaces, quotes.</summary>
+    /// <exception cref="CryptographicException">It is no distinguished name.</exception>
+    public static string SubjectName(string text) =>
+        new X500DistinguishedName(new X500DistinguishedName(text).RawData).Name;
+
     private static void CheckHashes(string path, List<string> values, HashSet<string> seen, List<string> errors)
     {
         for (var index = 0; index < values.Count; index++)
@@ -57,7 +62,7 @@ internal static class TenantRules
         {
             try
             {
-                var name = new X500DistinguishedName(values[index]).Name;
+                var name = SubjectName(values[index]);
                 if (name.Length == 0) errors.Add($"{path}:CertificateSubjects:{index}: must not be empty");
                 else if (!seen.Add(name)) errors.Add($"{path}:CertificateSubjects:{index}: '{name}' stands there twice");
             }

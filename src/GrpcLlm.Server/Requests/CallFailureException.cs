@@ -24,6 +24,22 @@ internal sealed class CallFailureException : Exception
     /// <summary>With MODEL_NOT_FOUND: the name that was asked for.</summary>
     public string ResourceName { get; init; } = "";
 
+    /// <summary>With QUOTA_EXCEEDED: which limit, in plain words.</summary>
+    public string QuotaLimit { get; init; } = "";
+
+    /// <summary>With QUOTA_EXCEEDED: whose limit, by name.</summary>
+    public string QuotaTenant { get; init; } = "";
+
+    /// <summary>A tenant that has used up one of its limits.</summary>
+    /// <param name="tenant">Its name.</param>
+    /// <param name="limit">Which limit, in plain words.</param>
+    /// <param name="retryAfter">When coming back makes sense.</param>
+    public static CallFailureException QuotaExceeded(string tenant, string limit, TimeSpan retryAfter) =>
+        new(ErrorReason.QuotaExceeded, $"The tenant's limit is reached: {limit}.")
+        {
+            QuotaLimit = limit, QuotaTenant = tenant, RetryAfter = retryAfter,
+        };
+
     /// <summary>What a backend's failure means for its call.</summary>
     /// <param name="exception">How the backend failed.</param>
     /// <param name="delivered">Whether a token was delivered.</param>

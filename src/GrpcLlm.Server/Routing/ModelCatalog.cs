@@ -5,9 +5,14 @@ using GrpcLlm.V1;
 namespace GrpcLlm.Server.Routing;
 
 /// <summary>One way to serve a model.</summary>
-/// <param name="Backend">Who serves.</param>
+/// <param name="Pool">Who serves, and the lanes that lead there.</param>
 /// <param name="Model">The backend's own name of the model.</param>
-internal sealed record ModelRoute(IBackend Backend, string Model);
+/// <param name="Weight">Share of calls that try it first; null: routes are tried in order.</param>
+internal sealed record ModelRoute(LanePool Pool, string Model, int? Weight = null)
+{
+    /// <summary>Who serves.</summary>
+    public IBackend Backend => Pool.Backend;
+}
 
 /// <summary>A model that this deployment serves.</summary>
 /// <param name="Name">Its name on the wire.</param>

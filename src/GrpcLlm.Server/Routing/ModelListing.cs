@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text;
+using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
@@ -12,10 +13,10 @@ internal static class ModelListing
     /// <summary>Models of a page whose size the client leaves open, and the most of any.</summary>
     public const int MaxPageSize = 100;
 
-    /// <summary>One page, ordered by name.</summary>
+    /// <summary>One page of the models that the tenant may use, ordered by name.</summary>
     /// <exception cref="CallFailureException">INVALID_REQUEST: a negative size, a token not made here.</exception>
     public static async ValueTask<ListModelsResponse> PageAsync(
-        ModelCatalog catalog, ListModelsRequest request, CancellationToken cancellationToken)
+        ModelCatalog catalog, Tenant tenant, ListModelsRequest request, CancellationToken cancellationToken)
     {
         var violations = new Violations();
         if (request.PageSize < 0) violations.AddOutOfRange("page_size", "0 or more", request.PageSize);
@@ -24,10 +25,11 @@ internal static class ModelListing
         if (!violations.IsEmpty) throw CallFailureException.Invalid(violations);
 
         var size = request.PageSize == 0 ? MaxPageSize : Math.Min(request.PageSize, MaxPageSize);
-        var rest = catalog.Models.Where(model => string.CompareOrdinal(model.Name, after) > 0).Take(size + 1).ToList();
+        var rest = catalog.Models.Where(model => string.CompareOrdinal(model.Name, after) > 0 && tenant.MayUse(model))
+            .Take(size + 1).ToList();
         var page = rest.Take(size).ToList();
         await Task.WhenAll(page.SelectMany(static model => model.Routes)
-            .Select(route => route.Backend.LearnAsync(route.Model, cancellationToken).AsTask()));
+            .Select(route => route.Pool.LearnAsync(route.Model, cancellationToken).AsTask()));
         var response = new ListModelsResponse();
         response.Models.AddRange(page.Select(model => Describe(catalog, model)));
         if (rest.Count > size) response.NextPageToken = Encode(page[^1].Name);
@@ -46,7 +48,7 @@ internal static class ModelListing
             Description = first.Description,
             Owner = first.Owner,
             IsDefault = catalog.IsDefault(served),
-            State = ModelState.Available,
+            State = served.Routes.Any(static route => route.Pool.IsUsable) ? ModelState.Available : ModelState.Unavailable,
         };
         model.Aliases.AddRange(served.Aliases);
         model.Backends.AddRange(served.Routes.Select(static route => route.Backend.Name));

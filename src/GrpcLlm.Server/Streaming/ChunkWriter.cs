@@ -22,7 +22,6 @@ internal sealed class ChunkWriter : IDisposable
     private Task _write = Task.CompletedTask;
     private TokenChunk? _inFlight;
     private long _stalledSince;
-    private StreamState _stateBefore;
     private ITimer? _stallTimer;
     private bool _started;
 
@@ -88,8 +87,7 @@ internal sealed class ChunkWriter : IDisposable
 
         _inFlight = chunk;
         _stalledSince = _record.Clock.ElapsedMicroseconds;
-        _stateBefore = _states.Current;
-        _states.Move(StreamState.Stalled);
+        _states.SetStalled(true);
         ArmStallTimer(_stallTimeout);
         return null;
     }
@@ -114,7 +112,7 @@ internal sealed class ChunkWriter : IDisposable
             _inFlight = null;
             _write = Task.CompletedTask;
             _record.ClientStallMicroseconds += _record.Clock.ElapsedMicroseconds - _stalledSince;
-            _states.Move(_stateBefore);
+            _states.SetStalled(false);
         }
 
         return chunk;

@@ -24,7 +24,8 @@ internal sealed class TokenRelay
     private readonly CallLifetime _lifetime;
     private readonly CoalescingDelay _delay;
 
-    private IAsyncEnumerator<BackendEvent>? _events;
+    private OpenedAnswer? _answer;
+    private TokenMeter? _meter;
     private ValueTask<bool> _read;
     private bool _reading;
     private bool _ended;
@@ -46,12 +47,15 @@ internal sealed class TokenRelay
     }
 
     /// <summary>Relays an answer to its end; the record then holds the finish reason.</summary>
+    /// <param name="answer">The answer.</param>
+    /// <param name="meter">Counts its tokens against the tenant's; null: they are not limited.</param>
     /// <exception cref="CallFailureException">
     /// It failed, and what had arrived was delivered before; or the client has gone.
     /// </exception>
-    public async Task RunAsync(OpenedAnswer answer)
+    public async Task RunAsync(OpenedAnswer answer, TokenMeter? meter = null)
     {
-        _events = answer.Rest;
+        _meter = meter;
+        _answer = answer;
         try
         {
             foreach (var piece in answer.AtHand) await HandleAsync(piece, answer.Arrival);
@@ -106,7 +110,7 @@ internal sealed class TokenRelay
         _reading = true;
         try
         {
-            _read = _events!.MoveNextAsync();
+            _read = _answer!.Rest.MoveNextAsync();
         }
         catch (Exception exception)
         {
@@ -145,18 +149,12 @@ internal sealed class TokenRelay
         }
         catch (BackendException exception)
         {
-            Fail(CallFailureException.Of(exception, _record.Delivered));
+            await FailAsync(exception);
             return;
         }
 
-        if (any)
-        {
-            await HandleAsync(_events!.Current, _record.Clock.ElapsedMicroseconds);
-            return;
-        }
-
-        var truncation = new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end.");
-        Fail(CallFailureException.Of(truncation, _record.Delivered));
+        if (any) await HandleAsync(_answer!.Rest.Current, _record.Clock.ElapsedMicroseconds);
+        else await FailAsync(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end."));
     }
 
     private async ValueTask HandleAsync(BackendEvent piece, long arrival)
@@ -176,14 +174,26 @@ internal sealed class TokenRelay
                 Close();
                 break;
             default:
-                if (_assembler.Accept(piece, arrival) is not { } found) break;
+                if (_meter is { } meter && piece.TokenCount > 0 && !meter.Take(piece.TokenCount))
+                {
+                    // Another stream of the tenant took the last ones: these were used, and are not delivered.
+                    _record.TokensArrived(piece.TokenCount, arrival, piece.Kind == BackendEventKind.Reasoning);
+                    await CutAsync(FinishReason.Quota);
+                    break;
+                }
 
-                // The model goes on behind a stop sequence: it is stopped before anything else is done.
-                await StopReadingAsync();
-                _record.Finish(FinishReason.StopSequence, found);
-                Close();
+                if (_assembler.Accept(piece, arrival) is { } found) await CutAsync(FinishReason.StopSequence, found);
+                else if (_meter is { IsSpent: true }) await CutAsync(FinishReason.Quota);
                 break;
         }
+    }
+
+    /// <summary>Ends an answer that would go on: the model is stopped before anything else is done.</summary>
+    private async ValueTask CutAsync(FinishReason reason, string stopSequence = "")
+    {
+        await StopReadingAsync();
+        _record.Finish(reason, stopSequence);
+        Close();
     }
 
     /// <summary>Something told the call to stop: what was received stands, and the cause says how it ends.</summary>
@@ -206,6 +216,9 @@ internal sealed class TokenRelay
             case StopCause.ClientStalled:
                 Fail(new CallFailureException(ErrorReason.ClientStalled, "The client did not read."));
                 break;
+            case StopCause.Draining:
+                Fail(new CallFailureException(ErrorReason.Draining, "The server is shutting down."));
+                break;
             default:
                 Fail(new CallFailureException(ErrorReason.ClientCancelled, "The client has gone."));
                 break;
@@ -216,6 +229,12 @@ internal sealed class TokenRelay
     {
         _ended = true;
         if (_assembler.Close() is { } found) _record.Finish(FinishReason.StopSequence, found);
+    }
+
+    private async ValueTask FailAsync(BackendException exception)
+    {
+        await _answer!.NoteFailureAsync(exception);
+        Fail(CallFailureException.Of(exception, _record.Delivered));
     }
 
     private void Fail(CallFailureException failure)
@@ -251,8 +270,8 @@ internal sealed class TokenRelay
 
     private async ValueTask StopReadingAsync()
     {
-        if (_events is not { } events) return;
-        _events = null;
+        if (_answer is not { } answer) return;
+        _answer = null;
         if (_reading)
         {
             // Only when the call broke off while a read was pending. An enumerator must not be disposed meanwhile.
@@ -261,6 +280,6 @@ internal sealed class TokenRelay
             _reading = false;
         }
 
-        await events.DisposeAsync();
+        await answer.DisposeAsync();
     }
 }

@@ -1,8 +1,13 @@
 namespace GrpcLlm.Server.Telemetry;
 
-/// <summary>State of one call in the gauges: it is in exactly one state from acceptance to its end. Not thread-safe.</summary>
+/// <summary>
+/// State of one call in the gauges: it is in exactly one state from acceptance to its end. Whoever opens the answer tells
+/// what it waits for, whoever writes tells that the client does not read; the latter counts while it lasts. Thread-safe.
+/// </summary>
 internal sealed class CallStates(ServerMetrics metrics)
 {
+    private readonly Lock _gate = new();
+    private StreamState _phase = StreamState.WaitingForFirstToken;
     private bool _accepted;
 
     /// <summary>The state now.</summary>
@@ -11,15 +16,28 @@ internal sealed class CallStates(ServerMetrics metrics)
     /// <summary>The call begins.</summary>
     public void Accept()
     {
-        _accepted = true;
-        metrics.StreamAccepted(Current);
+        lock (_gate)
+        {
+            _accepted = true;
+            metrics.StreamAccepted(Current);
+        }
     }
 
-    /// <summary>The call is in another state now.</summary>
-    public void Move(StreamState state)
+    /// <summary>What the call does now.</summary>
+    /// <param name="phase">Any but <see cref="StreamState.Stalled"/>.</param>
+    public void Move(StreamState phase)
     {
-        metrics.StreamMoved(Current, state);
-        Current = state;
+        lock (_gate)
+        {
+            _phase = phase;
+            if (Current != StreamState.Stalled) Show(phase);
+        }
+    }
+
+    /// <summary>Whether output lies ready that the client does not take.</summary>
+    public void SetStalled(bool stalled)
+    {
+        lock (_gate) Show(stalled ? StreamState.Stalled : _phase);
     }
 
     /// <summary>The call is over.</summary>
@@ -27,8 +45,18 @@ internal sealed class CallStates(ServerMetrics metrics)
     /// <param name="fault">Whose fault it was.</param>
     public void Finish(string reason, Fault fault)
     {
-        if (!_accepted) return;
-        _accepted = false;
-        metrics.StreamFinished(Current, reason, fault);
+        lock (_gate)
+        {
+            if (!_accepted) return;
+            _accepted = false;
+            metrics.StreamFinished(Current, reason, fault);
+        }
+    }
+
+    private void Show(StreamState state)
+    {
+        // An attempt that was given up may end after its call.
+        if (_accepted) metrics.StreamMoved(Current, state);
+        Current = state;
     }
 }

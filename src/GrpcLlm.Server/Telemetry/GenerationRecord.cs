@@ -39,6 +39,8 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>Attempts so far, oldest first.</summary>
     public List<Attempt> Attempts { get; } = [];
 
+    private Attempt? ServingAttempt => Attempts.Find(static attempt => attempt.Outcome == AttemptOutcome.Served);
+
     /// <summary>Bytes of the request on the wire.</summary>
     public int RequestBytes { get; set; }
 
@@ -159,6 +161,25 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     }
 
     /// <summary>
+    /// Tokens that the call used over all its attempts, as far as they are known. An attempt that was given up has had its
+    /// input; one that failed is charged for what it reported.
+    /// </summary>
+    /// <param name="inputEstimate">Stands for input tokens that nobody told.</param>
+    public long UsedTokens(uint inputEstimate)
+    {
+        var used = 0L;
+        foreach (var attempt in Attempts)
+        {
+            var usage = attempt.Outcome == AttemptOutcome.Served ? FinalUsage : attempt.Usage;
+            if (usage is null && attempt.Outcome == AttemptOutcome.Failed) continue;
+            used += usage is { HasInputTokens: true } ? usage.InputTokens : inputEstimate;
+            used += usage?.OutputTokens ?? 0;
+        }
+
+        return used;
+    }
+
+    /// <summary>
     /// Usage of the attempt that serves: the backend's own numbers once it told the end, else what was counted here.
     /// </summary>
     private Usage BuildUsage()
@@ -185,7 +206,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         var usage = BuildUsage();
 
         // The attempt that served lasts as long as its stream.
-        if (Attempts is [.., { Outcome: AttemptOutcome.Served } attempt])
+        if (ServingAttempt is { } attempt)
         {
             attempt.DurationUs = (ulong)Clock.ElapsedMicroseconds - attempt.StartUs;
             attempt.Usage = usage;
@@ -209,7 +230,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         if (FirstTextMicroseconds is { } firstText) timing.FirstTextUs = (ulong)firstText;
         if (FirstArrivalMicroseconds is not { } first) return timing;
 
-        if (Attempts.Count > 0) timing.UpstreamFirstTokenUs = (ulong)Math.Max(0, first - (long)Attempts[^1].StartUs);
+        if (ServingAttempt is { } attempt) timing.UpstreamFirstTokenUs = (ulong)Math.Max(0, first - (long)attempt.StartUs);
         timing.TpotTokens = _reasoningStreamed ? usage.OutputTokens : usage.OutputTokens - Math.Min(usage.OutputTokens, usage.ReasoningTokens);
         if (timing.TpotTokens > 1)
             timing.TpotUs = (double)(LastArrivalMicroseconds - first) / (timing.TpotTokens - 1);

@@ -1,12 +1,15 @@
 using Grpc.Net.Client;
+using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Hosting;
 using GrpcLlm.Server.Routing;
 using GrpcLlm.V1;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace GrpcLlm.FunctionalTests.Testing;
 
@@ -65,6 +68,8 @@ internal sealed class LlmServer : IAsyncDisposable
         CollectedMetrics? metrics = null;
         string[] args =
         [
+            // One attempt, so that a test sees the one that it scripted; tests of resilience ask for more.
+            "--GrpcLlm:Resilience:MaxAttempts=1",
             "--Kestrel:Endpoints:Grpc:Url=http://127.0.0.1:0", "--Kestrel:Endpoints:Ops:Url=http://127.0.0.1:0",
             .. settings.Select(static setting => "--" + setting),
         ];
@@ -72,8 +77,17 @@ internal sealed class LlmServer : IAsyncDisposable
         {
             builder.Logging.ClearProviders().AddProvider(logs);
             if (backend is null) return;
-            builder.Services.AddSingleton(new ModelCatalog(
-                [new ServedModel("scripted", [], [new ModelRoute(backend, "scripted")])], "scripted"));
+            builder.Services.AddSingleton(provider =>
+            {
+                var settings = SettingsSnapshot.Take(provider.GetRequiredService<IConfiguration>());
+                var options = GrpcLlmOptions.Bind(settings.Configuration);
+                var time = provider.GetRequiredService<TimeProvider>();
+                var pool = new LanePool(backend, options.Resilience, time, NullLogger<LanePool>.Instance);
+                var catalog = new ModelCatalog(
+                    [new ServedModel("scripted", [], [new ModelRoute(pool, "scripted")])], "scripted");
+                return new Deployments(new Deployment(
+                    settings, options, new TenantDirectory(options.Tenants, time), catalog, new Dictionary<string, SharedBackend>()));
+            });
         });
         metrics = new CollectedMetrics(app.Services);
         await app.StartAsync(TestContext.Current.CancellationToken);

@@ -71,7 +71,10 @@ public sealed class OllamaTroubleTests
         await using var server = await ServeAsync(upstream);
 
         (await Answer.OfAsync(server, Prompt)).Detail<RetryInfo>().RetryDelay.Seconds.ShouldBe(7);
-        (await Answer.OfAsync(server, Prompt)).Trailer("grpc-retry-pushback-ms").ShouldBe("9000");
+
+        // Another server: the first one gives the upstream the rest that it asked for.
+        await using var other = await ServeAsync(upstream);
+        (await Answer.OfAsync(other, Prompt)).Trailer("grpc-retry-pushback-ms").ShouldBe("9000");
     }
 
     // A body with status 200 that holds no answer, its media type.

@@ -78,6 +78,20 @@ public sealed class FailureStatusTests
     }
 
     [Fact]
+    public void Write_QuotaExceeded_NamesTenantAndLimit()
+    {
+        var (_, details, pushback) = Write(
+            CallFailureException.QuotaExceeded("team", "tokens per minute", TimeSpan.FromSeconds(3)), delivered: false);
+
+        details.Message.ShouldBe("The tenant's limit is reached: tokens per minute.");
+        details.Details.Count.ShouldBe(3);
+        details.Details[1].Unpack<RetryInfo>().RetryDelay.ShouldBe(new Duration { Seconds = 3 });
+        details.Details[2].Unpack<QuotaFailure>().Violations.ShouldHaveSingleItem().ShouldBe(
+            new QuotaFailure.Types.Violation { Subject = "tenant:team", Description = "tokens per minute" });
+        pushback.ShouldBe("3000");
+    }
+
+    [Fact]
     public void Write_FewViolations_TellsAll()
     {
         var violations = new Violations();
@@ -116,8 +130,12 @@ public sealed class FailureStatusTests
         var wide = new string('€', 5000);
         foreach (var reason in System.Enum.GetValues<ErrorReason>())
         {
-            var (status, details, _) = Write(
-                new CallFailureException(reason, wide) { ResourceName = wide }, delivered: false, backend: new string('€', 128));
+            var failure = new CallFailureException(reason, wide)
+            {
+                ResourceName = wide, QuotaLimit = reason == ErrorReason.QuotaExceeded ? "requests per minute" : "", QuotaTenant = wide,
+            };
+
+            var (status, details, _) = Write(failure, delivered: false, backend: new string('€', 128));
 
             details.CalculateSize().ShouldBeLessThanOrEqualTo(FailureStatus.MaxDetailBytes, $"{reason}");
             PercentEncoded(status.Detail).ShouldBeLessThanOrEqualTo(FailureStatus.MaxMessageBytes);

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Backends;
+using GrpcLlm.Server.Hosting;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Routing;
 using GrpcLlm.Server.Streaming;
@@ -168,6 +169,8 @@ public sealed class AnswerOpenerTests : IDisposable
     private ScriptedEvents After(long microseconds) => _rig.Events.Do(() => _rig.Time.AdvanceMicroseconds(microseconds));
 
     private Task<OpenedAnswer> OpenAsync(FakeBackend? backend = null) => AnswerOpener.OpenAsync(
-        [new ModelRoute(backend ?? new FakeBackend("fake") { Answer = _ => _rig.Events }, "upstream-model")],
-        _rig.Request, Record, _rig.States, _progress, _rig.Lifetime.Token);
+        [new ModelRoute(
+            Lanes.To(backend ?? new FakeBackend("fake") { Answer = _ => _rig.Events }, new ResilienceOptions { MaxAttempts = 1 }, _rig.Time),
+            "upstream-model")],
+        new BackendCall(_rig.Request, ""), Record, _rig.States, _progress, _rig.Lifetime.Token);
 }

@@ -9,8 +9,8 @@ public sealed class ModelCatalogTests
 {
     private static readonly ModelCatalog Catalog = new(
     [
-        new ServedModel("b:1", ["latest", "B"], [new ModelRoute(new FakeBackend("x"), "up")]),
-        new ServedModel("a", [], [new ModelRoute(new FakeBackend("x"), "a")]),
+        new ServedModel("b:1", ["latest", "B"], [Lanes.Route(new FakeBackend("x"), "up")]),
+        new ServedModel("a", [], [Lanes.Route(new FakeBackend("x"), "a")]),
     ],
     "latest");
 
@@ -41,7 +41,7 @@ public sealed class ModelCatalogTests
     [Fact]
     public void RoutesFor_UnableRoutes_AreSkipped()
     {
-        var able = new ModelRoute(new FakeBackend("able"), "m");
+        var able = Lanes.Route(new FakeBackend("able"));
         var model = Model(Unable("one", "tools"), able, Unable("two", "seed"), able);
 
         ModelCatalog.RoutesFor(model, new GenerateRequest()).ShouldBe([able, able]);
@@ -62,5 +62,5 @@ public sealed class ModelCatalogTests
     private static ServedModel Model(params ModelRoute[] routes) => new("m", [], routes);
 
     private static ModelRoute Unable(string name, params string[] fields) =>
-        new(new FakeBackend(name) { Unsupported = fields }, "m");
+        Lanes.Route(new FakeBackend(name) { Unsupported = fields });
 }

@@ -1,3 +1,4 @@
+using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Routing;
@@ -114,14 +115,14 @@ public sealed class ModelListingTests
 
     private static async Task<Model> DescribeAsync(params BackendModel[] known)
     {
-        var routes = known.Select(static (one, index) => new ModelRoute(new FakeBackend($"b{index}") { Known = one }, "x"));
+        var routes = known.Select(static (one, index) => Lanes.Route(new FakeBackend($"b{index}") { Known = one }, "x"));
         var catalog = new ModelCatalog([new ServedModel("m", ["alias"], [.. routes])], "m");
         return (await PageAsync(catalog, new ListModelsRequest())).Models.ShouldHaveSingleItem();
     }
 
     private static ValueTask<ListModelsResponse> PageAsync(ModelCatalog catalog, ListModelsRequest request) =>
-        ModelListing.PageAsync(catalog, request, TestContext.Current.CancellationToken);
+        ModelListing.PageAsync(catalog, Tenant.Anonymous, request, TestContext.Current.CancellationToken);
 
     private static ModelCatalog Catalog(params string[] names) => new(
-        names.Select(static name => new ServedModel(name, [], [new ModelRoute(new FakeBackend("b"), name)])), names[0]);
+        names.Select(static name => new ServedModel(name, [], [Lanes.Route(new FakeBackend("b"), name)])), names[0]);
 }

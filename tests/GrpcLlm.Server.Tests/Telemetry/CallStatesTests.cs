@@ -40,14 +40,43 @@ public sealed class CallStatesTests : IDisposable
         states.Move(StreamState.Streaming);
         states.Move(StreamState.Streaming);
         AssertActive("streaming");
-        states.Move(StreamState.Stalled);
+        states.SetStalled(true);
         AssertActive("stalled");
+        states.SetStalled(false);
+        AssertActive("streaming");
 
         states.Finish("stop", Fault.None);
         states.Finish("stop", Fault.None);
 
         AssertActive();
         _finished.ShouldBe(["fault=none,reason=stop"]);
+    }
+
+    [Fact]
+    public void Phase_ThatChangesWhileTheClientStalls_ShowsAfterwards()
+    {
+        var states = new CallStates(_metrics);
+        states.Accept();
+        states.Move(StreamState.Queued);
+        states.SetStalled(true);
+        states.Move(StreamState.WaitingForFirstToken);
+        AssertActive("stalled");
+
+        states.SetStalled(false);
+
+        AssertActive("waiting_for_first_token");
+    }
+
+    [Fact]
+    public void Move_AfterTheEnd_CountsNothing()
+    {
+        var states = new CallStates(_metrics);
+        states.Accept();
+        states.Finish("stop", Fault.None);
+
+        states.Move(StreamState.Queued);
+
+        AssertActive();
     }
 
     [Fact]
@@ -64,7 +93,14 @@ public sealed class CallStatesTests : IDisposable
     {
         var calls = Enumerable.Range(0, 5).Select(_ => new CallStates(_metrics)).ToList();
         calls.ForEach(static call => call.Accept());
-        for (var index = 0; index < 30; index++) calls[random.Next(5)].Move((StreamState)random.Next(4));
+        for (var index = 0; index < 30; index++)
+        {
+            var call = calls[random.Next(5)];
+            if (random.Next(2) == 0) call.Move((StreamState)random.Next(3));
+            else call.SetStalled(random.Next(2) == 0);
+        }
+
+
         _active.Values.Sum().ShouldBe(5);
         _active.Values.ShouldAllBe(static count => count >= 0);
 

@@ -103,7 +103,7 @@ public sealed class GenerationRecordTests
     [Fact]
     public void Timing_TellsWhereTheTimeWent()
     {
-        _record.Attempts.Add(new Attempt { Number = 1, StartUs = 40 });
+        _record.Attempts.Add(new Attempt { Number = 1, Outcome = AttemptOutcome.Served, StartUs = 40 });
         _record.QueueMicroseconds = 30;
         _record.WaitingMicroseconds = 500;
         _record.ClientStallMicroseconds = 20;

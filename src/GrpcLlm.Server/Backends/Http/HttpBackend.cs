@@ -18,7 +18,8 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
 
     private readonly Provider _provider;
     private readonly HttpBackendOptions _options;
-    private readonly UpstreamRequests _upstream;
+    private readonly HttpMessageInvoker _http;
+    private readonly UpstreamRequests[] _upstreams;
     private readonly ModelKnowledge _models;
 
     /// <param name="name">Name in configuration.</param>
@@ -30,7 +31,11 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
         Name = name;
         _provider = provider;
         _options = options;
-        _upstream = new UpstreamRequests(provider, options, timeProvider);
+        _http = UpstreamRequests.Connect(options);
+        Keys = [.. options.ApiKeys.Select(static (source, index) => new ApiKey(source, index))];
+        _upstreams = Keys.Count == 0
+            ? [new UpstreamRequests(_http, provider, options, key: null, timeProvider)]
+            : [.. Keys.Select(key => new UpstreamRequests(_http, provider, options, key, timeProvider))];
         _models = new ModelKnowledge(timeProvider);
     }
 
@@ -38,10 +43,12 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
 
     public string Kind => _provider.Kind;
 
+    public IReadOnlyList<ApiKey> Keys { get; }
+
     public BackendModel Describe(string model) => _models.Find(model) ?? _provider.Describe(model);
 
-    public ValueTask LearnAsync(string model, CancellationToken cancellationToken) =>
-        _models.LearnAsync(model, token => _provider.AskModelAsync(model, _upstream, token), cancellationToken);
+    public ValueTask LearnAsync(string model, ApiKey? key, CancellationToken cancellationToken) =>
+        _models.LearnAsync(model, token => _provider.AskModelAsync(model, With(key), token), cancellationToken);
 
     public void FindUnsupported(GenerateRequest request, string model, Violations violations)
     {
@@ -82,13 +89,17 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     }
 
     public async ValueTask<InputTokenCount> CountInputTokensAsync(BackendCall call, CancellationToken cancellationToken) =>
-        await _provider.CountInputTokensAsync(call, _upstream, cancellationToken) ?? InputEstimate.Of(call.Request);
+        await _provider.CountInputTokensAsync(call, With(call.Key), cancellationToken) ?? InputEstimate.Of(call.Request);
 
     public ValueTask DisposeAsync()
     {
-        _upstream.Dispose();
+        _http.Dispose();
         return ValueTask.CompletedTask;
     }
+
+    /// <summary>The way with that key; the first where none is named.</summary>
+    private UpstreamRequests With(ApiKey? key) =>
+        key is null ? _upstreams[0] : Array.Find(_upstreams, upstream => ReferenceEquals(upstream.Key, key))!;
 
     /// <summary>The answer's exchange; or its end, where the provider blocked the prompt instead of answering.</summary>
     private async Task<(UpstreamExchange? Exchange, BackendEnding? Blocked)> OpenAsync(
@@ -96,7 +107,7 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     {
         try
         {
-            return (await _upstream.SendAsync(_provider.GeneratePath(call), WriteBody(call), cancellationToken), null);
+            return (await With(call.Key).SendAsync(_provider.GeneratePath(call), WriteBody(call), cancellationToken), null);
         }
         catch (BackendException exception) when (exception.Ending is not null)
         {

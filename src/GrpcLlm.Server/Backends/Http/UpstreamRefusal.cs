@@ -40,12 +40,12 @@ internal static partial class UpstreamRefusal
     /// <param name="retryAfter">When the provider says to come back.</param>
     public static BackendException Of(int status, string message, string secret = "", TimeSpan? retryAfter = null)
     {
+        var keyRefused = IsKeyRefused(status, message);
         var failure = status switch
         {
+            _ when keyRefused => BackendFailure.Misconfigured,
             400 or 413 or 422 when IsContextTooLong(message) => BackendFailure.ContextTooLong,
-            401 or 403 or 404 or (>= 300 and < 400) => BackendFailure.Misconfigured,
-            // Gemini's status for a key that it does not know.
-            400 when message.Contains("API key not valid", StringComparison.OrdinalIgnoreCase) => BackendFailure.Misconfigured,
+            404 or (>= 300 and < 400) => BackendFailure.Misconfigured,
             408 or >= 500 => BackendFailure.Unavailable,
             429 => BackendFailure.RateLimited,
             _ => BackendFailure.Rejected,
@@ -54,7 +54,7 @@ internal static partial class UpstreamRefusal
         var text = failure == BackendFailure.Misconfigured
             ? $"The backend answered {status}; its key, URL or model name is wrong."
             : $"The backend answered {status}{(safe.Length > 0 ? ": " + safe : ".")}";
-        return new BackendException(failure, text) { RetryAfter = retryAfter, HttpStatus = status };
+        return new BackendException(failure, text) { RetryAfter = retryAfter, HttpStatus = status, KeyRefused = keyRefused };
     }
 
     /// <summary>
@@ -129,6 +129,16 @@ internal static partial class UpstreamRefusal
         return clean.ToString().Trim();
     }
 
+    private static bool IsKeyRefused(int status, string message) => status switch
+    {
+        401 => true,
+        // Some answer 403 to an input that they moderate: no fault of the key, which others go on using.
+        403 => !ModerationPattern().IsMatch(message),
+        // Gemini's status for a key that it does not know.
+        400 => message.Contains("API key not valid", StringComparison.OrdinalIgnoreCase),
+        _ => false,
+    };
+
     private static bool IsContextTooLong(string message) => ContextPattern().IsMatch(message);
 
     /// <summary>What looks like a key: a provider may quote one that it was sent, in part or whole.</summary>
@@ -136,6 +146,12 @@ internal static partial class UpstreamRefusal
         @"(?i)\b(sk|pk|rk|gsk|xai|key|Bearer|AIza)[-_ ]?[A-Za-z0-9*_\-]{8,}|[A-Za-z0-9+/_\-]{40,}",
         RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex SecretPattern();
+
+    /// <summary>How providers say that they moderated an input.</summary>
+    [GeneratedRegex(
+        @"(?i)moderat|flagged|content policy|content_policy|safety",
+        RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex ModerationPattern();
 
     /// <summary>How providers say that a prompt does not fit the window.</summary>
     [GeneratedRegex(

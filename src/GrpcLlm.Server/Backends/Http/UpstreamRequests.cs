@@ -5,43 +5,38 @@ using System.Text.Json;
 namespace GrpcLlm.Server.Backends.Http;
 
 /// <summary>
-/// Sends requests to one provider over a pool of connections of its own, with a key of its pool in turn. Thread-safe.
+/// Sends requests to one provider with one of its keys. Thread-safe.
 /// </summary>
-internal sealed class UpstreamRequests : IDisposable
+/// <param name="http">The provider's connections; belongs to the backend.</param>
+/// <param name="provider">What is particular to its kind.</param>
+/// <param name="options">Settings of the backend.</param>
+/// <param name="key">Key to send; null: none is configured.</param>
+/// <param name="timeProvider">Clock of the timeouts.</param>
+internal sealed class UpstreamRequests(
+    HttpMessageInvoker http, Provider provider, HttpBackendOptions options, ApiKey? key, TimeProvider timeProvider)
 {
-    private readonly Provider _provider;
-    private readonly HttpBackendOptions _options;
-    private readonly TimeProvider _timeProvider;
-    private readonly HttpMessageInvoker _http;
-    private readonly ApiKey[] _keys;
-    private readonly string _base;
-    private uint _turn;
+    private readonly string _base = options.BaseUrl.TrimEnd('/') + "/";
 
-    public UpstreamRequests(Provider provider, HttpBackendOptions options, TimeProvider timeProvider)
+    /// <summary>The key that is sent.</summary>
+    public ApiKey? Key => key;
+
+    /// <summary>Makes the pool of connections of one backend.</summary>
+    // An invoker, not a client: HttpClient.Timeout would cap the time to the first token.
+    public static HttpMessageInvoker Connect(HttpBackendOptions options) => new(new SocketsHttpHandler
     {
-        _provider = provider;
-        _options = options;
-        _timeProvider = timeProvider;
-        _base = options.BaseUrl.TrimEnd('/') + "/";
-        _keys = [.. options.ApiKeys.Select(static (source, index) => new ApiKey(source, index))];
-
-        // An invoker, not a client: HttpClient.Timeout would cap the time to the first token.
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            ConnectTimeout = options.ConnectTimeout,
-            PooledConnectionLifetime = TimeSpan.FromMinutes(10),
-            EnableMultipleHttp2Connections = true,
-            KeepAlivePingDelay = TimeSpan.FromSeconds(30),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(20),
-            // A redirect would carry prompt and key to a place that nobody configured.
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            // Disposing an unfinished answer must close it at once, not read on to use the connection again.
-            MaxResponseDrainSize = 0,
-            // Spans towards the upstream are the service's own.
-            ActivityHeadersPropagator = null,
-        });
-    }
+        ConnectTimeout = options.ConnectTimeout,
+        PooledConnectionLifetime = TimeSpan.FromMinutes(10),
+        EnableMultipleHttp2Connections = true,
+        KeepAlivePingDelay = TimeSpan.FromSeconds(30),
+        KeepAlivePingTimeout = TimeSpan.FromSeconds(20),
+        // A redirect would carry prompt and key to a place that nobody configured.
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        // Disposing an unfinished answer must close it at once, not read on to use the connection again.
+        MaxResponseDrainSize = 0,
+        // Spans towards the upstream are the service's own.
+        ActivityHeadersPropagator = null,
+    });
 
     /// <summary>Sends a generation and waits for its headers.</summary>
     /// <param name="path">Below the base URL.</param>
@@ -50,8 +45,8 @@ internal sealed class UpstreamRequests : IDisposable
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
     public Task<UpstreamExchange> SendAsync(string path, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
-        var exchange = new UpstreamExchange(_options, _timeProvider, cancellationToken) { EndingOf = _provider.EndingOf };
-        return exchange.OpenAsync(_http, () => Request(HttpMethod.Post, path, body, exchange));
+        var exchange = new UpstreamExchange(options, timeProvider, cancellationToken) { EndingOf = provider.EndingOf };
+        return exchange.OpenAsync(http, () => Request(HttpMethod.Post, path, body, exchange));
     }
 
     /// <summary>Asks something beside a generation and reads the whole JSON answer, at most 4 MiB.</summary>
@@ -59,8 +54,8 @@ internal sealed class UpstreamRequests : IDisposable
     public async Task<JsonDocument> AskAsync(
         HttpMethod method, string path, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
-        var exchange = new UpstreamExchange(_options, _timeProvider, cancellationToken);
-        await using var opened = await exchange.OpenAsync(_http, () => Request(method, path, body, exchange));
+        var exchange = new UpstreamExchange(options, timeProvider, cancellationToken);
+        await using var opened = await exchange.OpenAsync(http, () => Request(method, path, body, exchange));
         var bytes = await opened.ReadAllAsync(4 << 20);
         try
         {
@@ -72,14 +67,12 @@ internal sealed class UpstreamRequests : IDisposable
         }
     }
 
-    public void Dispose() => _http.Dispose();
-
     private HttpRequestMessage Request(HttpMethod method, string path, ReadOnlyMemory<byte> body, UpstreamExchange exchange)
     {
         var request = new HttpRequestMessage(method, _base + path)
         {
             Version = HttpVersion.Version20,
-            VersionPolicy = _options.Http2PriorKnowledge
+            VersionPolicy = options.Http2PriorKnowledge
                 ? HttpVersionPolicy.RequestVersionExact
                 : HttpVersionPolicy.RequestVersionOrLower,
         };
@@ -91,12 +84,12 @@ internal sealed class UpstreamRequests : IDisposable
 
         // Compression would hold tokens back until a block is full. What comes compressed all the same is read.
         request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));
-        _provider.AddHeaders(request);
-        if (_keys.Length == 0) return request;
+        provider.AddHeaders(request);
+        if (key is null) return request;
 
-        var key = _keys[Interlocked.Increment(ref _turn) % (uint)_keys.Length].Read();
-        exchange.Secret = key;
-        _provider.Authorize(request, key);
+        var secret = key.Read();
+        exchange.Secret = secret;
+        provider.Authorize(request, secret);
         return request;
     }
 }

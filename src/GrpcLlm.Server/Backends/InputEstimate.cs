@@ -1,7 +1,7 @@
 using System.Text;
 using GrpcLlm.V1;
 
-namespace GrpcLlm.Server.Backends.Http;
+namespace GrpcLlm.Server.Backends;
 
 /// <summary>
 /// Estimates input tokens where nobody counts them: four bytes of UTF-8 a token, four tokens a message, and 765 for an

@@ -1,4 +1,4 @@
-namespace GrpcLlm.Server.Backends.Http;
+namespace GrpcLlm.Server.Backends;
 
 /// <summary>
 /// One key of a backend: <c>env:NAME</c>, <c>file:PATH</c>, or the key itself. A file is read again when it changed, so
@@ -38,7 +38,7 @@ internal sealed class ApiKey
         key = key?.Trim();
         return key is { Length: > 0 } && !key.Any(char.IsControl)
             ? key
-            : throw new BackendException(BackendFailure.Misconfigured, $"The API key {Label} is empty or not there.");
+            : throw new BackendException(BackendFailure.Misconfigured, $"The API key {Label} is empty or not there.") { KeyRefused = true };
     }
 
     public override string ToString() => Label;
@@ -56,7 +56,10 @@ internal sealed class ApiKey
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new BackendException(BackendFailure.Misconfigured, $"The API key {Label} cannot be read.", exception);
+            throw new BackendException(BackendFailure.Misconfigured, $"The API key {Label} cannot be read.", exception)
+            {
+                KeyRefused = true,
+            };
         }
     }
 }
