@@ -46,16 +46,11 @@ internal static class AnswerAttempt
             var atHand = await FirstTokenAsync(events, plan, attempt);
             return Outcome.FromResult(new OpenedAnswer(atHand, plan.Clock.ElapsedMicroseconds, events) { Attempt = attempt });
         }
-        catch (BackendException exception)
-        {
-            planned.Lane.Note(exception);
-            plan.NoteEnd(attempt, exception);
-            ending = exception;
-        }
         catch (Exception exception)
         {
-            // Given up; or a fault of this service, which nobody tries again.
-            plan.NoteEnd(attempt, failure: null);
+            // A failure that the table knows; or given up; or a fault of this service, which nobody tries again.
+            if (exception is BackendException failure) planned.Lane.Note(failure);
+            plan.NoteEnd(attempt, exception);
             ending = exception;
         }
 

@@ -110,6 +110,7 @@ internal sealed class AttemptPlan
             next = null;
             if (_isFinal || _isClosed || _planned >= _options.MaxAttempts) return false;
             var hedged = _running > 0 && _unanswered is null;
+            if (hedged && _running > 1) return false;
             next = Find(hedged);
             _unanswered = null;
             if (next is null) return false;
@@ -173,15 +174,20 @@ internal sealed class AttemptPlan
 
     /// <summary>Notes the end of an attempt without a token.</summary>
     /// <param name="attempt">The attempt.</param>
-    /// <param name="failure">How it failed; null: it was given up.</param>
-    public void NoteEnd(RunningAttempt attempt, BackendException? failure)
+    /// <param name="exception">How it failed; a cancellation: it was given up.</param>
+    public void NoteEnd(RunningAttempt attempt, Exception exception)
     {
         lock (_gate)
         {
             if (_isClosed) return;
             Account();
-            Leave(attempt, failure is null ? AttemptOutcome.Cancelled : AttemptOutcome.Failed);
-            if (failure is null) return;
+            Leave(attempt, exception is OperationCanceledException ? AttemptOutcome.Cancelled : AttemptOutcome.Failed);
+            if (exception is not BackendException failure)
+            {
+                if (exception is not OperationCanceledException) attempt.Log.ErrorReason = ErrorReason.Internal;
+                return;
+            }
+
             attempt.Log.ErrorReason = ErrorTable.ReasonOf(failure, delivered: false);
             var rule = AttemptRules.Of(failure);
             _failures.Add(failure);
@@ -213,12 +219,12 @@ internal sealed class AttemptPlan
         }
     }
 
-    /// <summary>Time after which an attempt is started beside those that run; infinite: never.</summary>
+    /// <summary>Time after which a second attempt is started beside one that runs; infinite: never.</summary>
     public TimeSpan HedgeAfter()
     {
         lock (_gate)
         {
-            if (_isFinal || _planned >= _options.MaxAttempts || _attempts.Count == 0) return Timeout.InfiniteTimeSpan;
+            if (_isFinal || _planned >= _options.MaxAttempts || _running != 1) return Timeout.InfiniteTimeSpan;
             var after = _attempts[^1].Planned.Route.Pool.Options.HedgeAfter;
             return after > TimeSpan.Zero ? after : Timeout.InfiniteTimeSpan;
         }
@@ -247,8 +253,8 @@ internal sealed class AttemptPlan
     }
 
     /// <summary>
-    /// Why the call fails: the last failure, with two exceptions. A rate limit stands only if nothing else went wrong, and
-    /// the wait is the shortest that any of them asked for.
+    /// Why the call fails: the last failure, but a rate limit stands only if nothing else went wrong. The wait is the time
+    /// until a lane may be tried.
     /// </summary>
     public CallFailureException Failure(Exception? exception)
     {
@@ -262,8 +268,8 @@ internal sealed class AttemptPlan
             if (reason == ErrorReason.UpstreamRateLimited
                 && _failures.Exists(static one => ErrorTable.ReasonOf(one, delivered: false) != ErrorReason.UpstreamRateLimited))
                 reason = ErrorReason.UpstreamUnavailable;
-            var waits = _failures.Select(static one => one.RetryAfter).Where(static wait => wait is not null).ToList();
-            return new CallFailureException(reason, last.Message, last) { RetryAfter = waits.Count > 0 ? waits.Min() : null };
+            var wait = SoonestLane() is { } soonest && soonest > TimeSpan.Zero ? soonest : last.RetryAfter;
+            return new CallFailureException(reason, last.Message, last) { RetryAfter = wait };
         }
     }
 
@@ -281,10 +287,11 @@ internal sealed class AttemptPlan
             if (pool.FirstToPass() is { } obstacle) _failures.Add(obstacle.ToException());
         }
 
+        if (!hedged) return null;
+
         // Beside itself, on another key if there is one.
-        return hedged && !_routeIsOut[_route] && (_routes[_route].Pool.Pick(_triedThisRound) ?? _routes[_route].Pool.Pick()) is { } same
-            ? new PlannedAttempt(_route, _routes[_route], same, hedged)
-            : null;
+        var (slow, route) = (_attempts[^1].Planned.RouteIndex, _attempts[^1].Planned.Route);
+        return (route.Pool.Pick(_triedThisRound) ?? route.Pool.Pick()) is { } same ? new PlannedAttempt(slow, route, same, hedged) : null;
     }
 
     private TimeSpan? SoonestLane()

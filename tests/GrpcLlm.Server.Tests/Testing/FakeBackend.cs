@@ -11,6 +11,9 @@ internal sealed class FakeBackend(string name) : IBackend, IAsyncEnumerable<Back
 
     public string Kind => "fake";
 
+    /// <summary>Its keys.</summary>
+    public IReadOnlyList<ApiKey> Keys { get; init; } = [];
+
     /// <summary>What it knows of any model.</summary>
     public BackendModel Known { get; init; } = new();
 
