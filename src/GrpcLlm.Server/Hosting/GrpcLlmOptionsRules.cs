@@ -46,7 +46,8 @@ internal static class GrpcLlmOptionsRules
         Check("GrpcLlm:Resilience", options.Resilience);
         foreach (var (name, backend) in options.Backends)
         {
-            Check($"GrpcLlm:Backends:{name}:Resilience", backend.Resilience.Over(options.Resilience));
+            if (backend.Section.GetSection(nameof(BackendSettings.Resilience)).Exists())
+                Check($"GrpcLlm:Backends:{name}:Resilience", backend.Resilience.Over(options.Resilience));
 
             // Where it stands in the settings; a default is cut by the total without a word.
             if (TimeSpan.TryParse(backend.Section["FirstTokenTimeout"], CultureInfo.InvariantCulture, out var attempt)

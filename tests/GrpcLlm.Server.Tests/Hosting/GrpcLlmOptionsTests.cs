@@ -25,6 +25,16 @@ public sealed class GrpcLlmOptionsTests
         options.Limits.MaxRequestBytes.ShouldBe(33_554_432);
         options.Streaming.DeadlineMargin.ShouldBe(TimeSpan.FromMilliseconds(50));
         options.Streaming.ClientStallTimeout.ShouldBe(TimeSpan.FromSeconds(60));
+        options.Resilience.MaxAttempts.ShouldBe(3);
+        options.Resilience.TotalTimeout.ShouldBe(TimeSpan.FromMinutes(2));
+        options.Resilience.HedgeAfter.ShouldBe(TimeSpan.Zero);
+        options.Admission.MaxConcurrent.ShouldBe(4096);
+        options.Admission.MaxQueue.ShouldBe(1024);
+        options.Admission.QueueTimeout.ShouldBe(TimeSpan.FromSeconds(10));
+        options.Shutdown.Delay.ShouldBe(TimeSpan.Zero);
+        options.Shutdown.Grace.ShouldBe(TimeSpan.FromSeconds(25));
+        options.Tenants.ShouldBeEmpty();
+        options.AllowAnonymousRemote.ShouldBeFalse();
     }
 
     [Fact]
@@ -73,8 +83,50 @@ public sealed class GrpcLlmOptionsTests
     [InlineData("GrpcLlm:Models:m:Routes:1:Backend", "", "GrpcLlm:Models:m:Routes:1:Backend: '' is not a configured backend")]
     [InlineData("GrpcLlm:Models:m:Aliases:0", "m", "GrpcLlm:Models:m: the name 'm' is taken by another model or alias")]
     [InlineData("GrpcLlm:Models:m:Aliases:0", "", "GrpcLlm:Models:m: names must have 1 to 128 characters")]
+    [InlineData("GrpcLlm:Resilience:MaxAttempts", "0", "GrpcLlm:Resilience:MaxAttempts: must be 1 to 10")]
+    [InlineData("GrpcLlm:Resilience:BreakerFailureRatio", "1.5", "GrpcLlm:Resilience:BreakerFailureRatio: must be 0.01 to 1")]
+    [InlineData("GrpcLlm:Resilience:BreakerBreakDuration", "00:00:00.1", "GrpcLlm:Resilience:BreakerBreakDuration: ")]
+    [InlineData("GrpcLlm:Resilience:HedgeAfter", "00:02:00", "GrpcLlm:Resilience:HedgeAfter: must be less than TotalTimeout")]
+    [InlineData("GrpcLlm:Backends:sim:Resilience:MaxAttempts", "2", "GrpcLlm:Backends:sim:Resilience:MaxAttempts: there is no such setting")]
+    [InlineData("GrpcLlm:Backends:sim:Resilience:TotalTimeout", "00:00:02", "GrpcLlm:Backends:sim:Resilience:TotalTimeout: there is no such setting")]
+    [InlineData("GrpcLlm:Backends:sim:Resilience:BaseDelay", "00:00:06", "GrpcLlm:Backends:sim:Resilience:MaxDelay: must not be less than BaseDelay")]
+    [InlineData("GrpcLlm:Backends:sim:FirstTokenTimeout", "00:03:00", "GrpcLlm:Backends:sim:FirstTokenTimeout: must not exceed GrpcLlm:Resilience:TotalTimeout")]
+    [InlineData("GrpcLlm:Models:m:Routes:0:Weight", "0", "GrpcLlm:Models:m:Routes:0:Weight: must be 1 to 1000000")]
+    [InlineData("GrpcLlm:Admission:MaxConcurrent", "0", "GrpcLlm:Admission:MaxConcurrent: ")]
+    [InlineData("GrpcLlm:Admission:QueueTimeout", "5", "GrpcLlm:Admission:QueueTimeout: '5' is not a time")]
+    [InlineData("GrpcLlm:AllowAnonymousRemote", "yes", "GrpcLlm:AllowAnonymousRemote: 'yes' is not true or false")]
+    [InlineData("GrpcLlm:Shutdown:Grace", "2.00:00:00", "GrpcLlm:Shutdown:Grace: ")]
+    [InlineData("GrpcLlm:Tenants:t:RequestsPerMinute", "5", "GrpcLlm:Tenants:t: ApiKeyHashes or CertificateSubjects must identify it")]
+    [InlineData("GrpcLlm:Tenants:t:ApiKeyHashes:0", "secret", "GrpcLlm:Tenants:t:ApiKeyHashes:0: must be sha256: and the 64 hexadecimal digits")]
     public void Bind_OneFault_IsNamedWithItsKey(string key, string value, string error) =>
         Errors((key, value)).ShouldHaveSingleItem().ShouldStartWith(error);
+
+    [Fact]
+    public void Bind_TenantWithFaults_AllAreNamedAndNoSecretIsRepeated()
+    {
+        const string hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+        var errors = Errors(
+            ("GrpcLlm:Tenants:a:ApiKeyHashes:0", hash), ("GrpcLlm:Tenants:b:ApiKeyHashes:0", hash.ToUpperInvariant().Replace("SHA", "sha", StringComparison.Ordinal)),
+            ("GrpcLlm:Tenants:b:ApiKeyHashes:1", "not-hashed-secret"), ("GrpcLlm:Tenants:b:Models:0", "none"),
+            ("GrpcLlm:Tenants:c:CertificateSubjects:0", "billing"), ("GrpcLlm:Tenants:d:CertificateSubjects:0", "CN=x"),
+            ("GrpcLlm:Tenants:d:CertificateSubjects:1", "CN=x"), ("GrpcLlm:Tenants:e:MaxOutputTokens", "0"),
+            ("GrpcLlm:Tenants:e:CertificateSubjects:0", "CN=e"));
+
+        errors.Select(static error => error.Split(": ")[0]).ShouldBe(
+            [
+                "GrpcLlm:Tenants:b:ApiKeyHashes:0", "GrpcLlm:Tenants:b:ApiKeyHashes:1", "GrpcLlm:Tenants:b:Models:0",
+                "GrpcLlm:Tenants:c:CertificateSubjects:0", "GrpcLlm:Tenants:d:CertificateSubjects:1", "GrpcLlm:Tenants:e:MaxOutputTokens",
+            ],
+            ignoreOrder: true);
+        string.Join('\n', errors).ShouldNotContain("secret");
+        string.Join('\n', errors).ShouldNotContain("9f86");
+    }
+
+    [Fact]
+    public void Bind_WeightOnSomeRoutes_IsRefused() =>
+        Errors(("GrpcLlm:Models:m:Routes:0:Weight", "1"), ("GrpcLlm:Models:m:Routes:1:Backend", "sim"))
+            .ShouldBe(["GrpcLlm:Models:m:Routes: Weight must be on all routes of a model or on none"]);
 
     [Fact]
     public void Bind_NameOfAnotherModel_IsTaken() =>

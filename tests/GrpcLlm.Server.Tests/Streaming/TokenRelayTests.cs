@@ -33,6 +33,69 @@ public sealed class TokenRelayTests : IDisposable
     }
 
     [Fact]
+    public async Task Run_TokenThatSpendsTheBudget_IsTheLastDelivered()
+    {
+        var meter = Meter(tokensPerMinute: 4, inputEstimate: 1);
+        _rig.Events.Add(TextDelta("b")).Add(TextDelta("cd", 3)).Add(TextDelta("never"));
+
+        await _rig.RunAsync(meter, TextDelta("a"));
+
+        _rig.Text.ShouldBe("abcd");
+        _rig.Record.FinishReason.ShouldBe(FinishReason.Quota);
+        _rig.Messages[^1].Finish.Usage.OutputTokens.ShouldBe(5u);
+        _rig.Events.Pulled.ShouldBe(2);
+        _rig.Events.Disposed.ShouldBe(1);
+        AssertWellFormed(_rig.Messages);
+    }
+
+    [Fact]
+    public async Task Run_BudgetThatAnotherStreamSpent_DeliversNoMoreButCountsIt()
+    {
+        var tenant = new Tenant("t", new TenantLimits { TokensPerMinute = 10 }, _rig.Time);
+        var meter = TokenMeter.Reserve(tenant, 1, null);
+        _rig.Events.Add(TextDelta("b")).Do(() => tenant.TokenBudget!.Charge(100)).Add(TextDelta("withheld", 2)).Add(TextDelta("never"));
+
+        await _rig.RunAsync(meter, TextDelta("a"));
+
+        _rig.Text.ShouldBe("ab");
+        var finish = _rig.Messages[^1].Finish;
+        finish.Reason.ShouldBe(FinishReason.Quota);
+        finish.StreamedTokens.ShouldBe(2u);
+        finish.Usage.OutputTokens.ShouldBe(4u);
+        _rig.Events.Disposed.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Run_BudgetSpentBeforeTheFirstToken_OpensAndEndsWithQuota()
+    {
+        var tenant = new Tenant("t", new TenantLimits { TokensPerMinute = 2 }, _rig.Time);
+        var meter = TokenMeter.Reserve(tenant, 1, null);
+
+        await _rig.RunAsync(meter, TextDelta("too many", 3));
+
+        // One was reserved and none is left, yet a draw may overshoot only where something is left.
+        _rig.Text.ShouldBe("");
+        _rig.Messages.ShouldHaveSingleItem().Finish.Reason.ShouldBe(FinishReason.Quota);
+    }
+
+    [Fact]
+    public async Task Run_DeclaredLimit_IsNeverCutByQuota()
+    {
+        var tenant = new Tenant("t", new TenantLimits { TokensPerMinute = 10 }, _rig.Time);
+        var meter = TokenMeter.Reserve(tenant, 1, 9);
+        for (var index = 0; index < 8; index++) _rig.Events.Add(TextDelta("x"));
+        _rig.Events.Add(CallRig.Stop);
+
+        await _rig.RunAsync(meter, TextDelta("x"));
+
+        _rig.Record.FinishReason.ShouldBe(FinishReason.Stop);
+        _rig.Text.ShouldBe("xxxxxxxxx");
+    }
+
+    private TokenMeter? Meter(int tokensPerMinute, uint inputEstimate) => TokenMeter.Reserve(
+        new Tenant("t", new TenantLimits { TokensPerMinute = tokensPerMinute }, _rig.Time), inputEstimate, maxOutputTokens: null);
+
+    [Fact]
     public async Task Run_NothingButTheEnd_OpensAndEndsWithOneMessage()
     {
         await _rig.RunAsync(CallRig.Stop);

@@ -101,6 +101,19 @@ public sealed class GenerationRecordTests
     }
 
     [Fact]
+    public void UsedTokens_AddsUpAllAttempts()
+    {
+        _record.Attempts.Add(new Attempt { Number = 1, Outcome = AttemptOutcome.Failed });
+        _record.Attempts.Add(new Attempt { Number = 2, Outcome = AttemptOutcome.Failed, Usage = new Usage { InputTokens = 7 } });
+        _record.Attempts.Add(new Attempt { Number = 3, Outcome = AttemptOutcome.Cancelled });
+        _record.Attempts.Add(new Attempt { Number = 4, Outcome = AttemptOutcome.Served });
+        _record.TokensArrived(5, 1, isReasoning: false);
+
+        // Nothing for the first; input as told; input as estimated; the same and five tokens.
+        _record.UsedTokens(inputEstimate: 100).ShouldBe(0 + 7 + 100 + 100 + 5);
+    }
+
+    [Fact]
     public void Timing_TellsWhereTheTimeWent()
     {
         _record.Attempts.Add(new Attempt { Number = 1, Outcome = AttemptOutcome.Served, StartUs = 40 });

@@ -60,6 +60,10 @@ internal sealed class CallRig : IDisposable
 
     public static BackendEvent Stop { get; } = BackendEvent.Finished(new BackendEnding(FinishReason.Stop));
 
+    /// <summary>Relays an answer that begins with these events, on a tenant's count.</summary>
+    public Task RunAsync(TokenMeter? meter, params BackendEvent[] atHand) =>
+        Relay.RunAsync(new OpenedAnswer(atHand, Record.Clock.ElapsedMicroseconds, Events), meter);
+
     /// <summary>Relays an answer that begins with these events.</summary>
     public Task RunAsync(params BackendEvent[] atHand) =>
         Relay.RunAsync(new OpenedAnswer(atHand, Record.Clock.ElapsedMicroseconds, Events));
