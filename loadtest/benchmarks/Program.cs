@@ -1,7 +1,7 @@
 using GrpcLlm.Benchmarks;
 
 // Everything runs on loopback and is bounded in count; what is started here is stopped here.
-string[] names = args.Length == 0 ? ["relay", "cancel"] : args;
+string[] names = args.Length == 0 ? ["relay", "cancel", "fairness"] : args;
 foreach (var name in names)
 {
     switch (name)
@@ -12,8 +12,11 @@ foreach (var name in names)
         case "cancel":
             await CancelBenchmark.RunAsync();
             break;
+        case "fairness":
+            await FairnessBenchmark.RunAsync();
+            break;
         default:
-            await Console.Error.WriteLineAsync($"There is no benchmark '{name}'; there are relay and cancel.");
+            await Console.Error.WriteLineAsync($"There is no benchmark '{name}'; there are relay, cancel and fairness.");
             return 2;
     }
 }

@@ -42,6 +42,20 @@ public sealed class AdmissionQueueTests : IDisposable
     }
 
     [Fact]
+    public async Task Enter_PlaceFree_AllocatesThePlaceOnly()
+    {
+        (await EnterAsync(_a)).Dispose();
+        var token = TestContext.Current.CancellationToken;
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var entering = _queue.EnterAsync(_a, TimeSpan.FromSeconds(1), null, token);
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        allocated.ShouldBeLessThan(128);
+        (await entering).Dispose();
+    }
+
+    [Fact]
     public async Task Dispose_Twice_FreesOnce()
     {
         _queue.Update(Limits(2, 0));
@@ -498,6 +512,21 @@ public sealed class AdmissionQueueTests : IDisposable
         told.ShouldBe([21u]);
         _time.Advance(QueuePositions.Interval);
         told.ShouldBe([21u, 6u]);
+    }
+
+    [Fact]
+    public async Task Position_ChangesRightAfterEntering_IsToldAWholeIntervalLaterAtTheEarliest()
+    {
+        var running = await EnterAsync(_a);
+        Listen(_a);
+        _time.Advance(QueuePositions.Interval * 0.9);
+        var told = Listen(_a);
+        running.Dispose();
+
+        _time.Advance(QueuePositions.Interval * 0.1);
+        told.ShouldBe([2u]);
+        _time.Advance(QueuePositions.Interval);
+        told.ShouldBe([2u, 1u]);
     }
 
     [Fact]

@@ -103,6 +103,19 @@ public sealed class TokenMeterTests
     }
 
     [Fact]
+    public void Take_EveryToken_AllocatesNothing()
+    {
+        var meter = TokenMeter.Reserve(new Tenant("t", new TenantLimits { TokensPerMinute = 1_000_000 }, TimeProvider.System), 10, null)!;
+        meter.Take(2);
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var token = 0; token < 10_000; token++) meter.Take(1);
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        meter.Taken.ShouldBe(10_002);
+    }
+
+    [Fact]
     public void Take_LimitTakenAwayMeanwhile_GoesOn()
     {
         var tenant = Limited(10);
