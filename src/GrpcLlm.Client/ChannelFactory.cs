@@ -13,16 +13,13 @@ internal static class ChannelFactory
 
     public static GrpcChannel Create(Uri address, GrpcLlmClientOptions options)
     {
-        if (!address.IsAbsoluteUri || address.Scheme is not ("http" or "https"))
-            throw new ArgumentException($"'{address}' is not an http or https address.", nameof(address));
-
         // The channel disposes the handler, see DisposeHttpClient.
 #pragma warning disable CA2000
         var handler = new SocketsHttpHandler
 #pragma warning restore CA2000
         {
             // A server allows a limited number of streams per connection; further calls would wait for a free one.
-            EnableMultipleHttp2Connections = true,
+            EnableMultipleHttp2Connections = options.EnableMultipleHttp2Connections,
             PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
             KeepAlivePingDelay = options.KeepAlivePingDelay,
             KeepAlivePingTimeout = options.KeepAlivePingTimeout,
@@ -41,6 +38,7 @@ internal static class ChannelFactory
             DisposeHttpClient = true,
             MaxReceiveMessageSize = options.MaxReceiveMessageSize,
             MaxReconnectBackoff = MaxReconnectBackoff,
+            LoggerFactory = options.LoggerFactory,
         });
     }
 }

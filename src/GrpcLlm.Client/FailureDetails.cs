@@ -16,6 +16,7 @@ namespace GrpcLlm.Client;
 internal sealed class FailureDetails
 {
     private const string Domain = "grpcllm";
+    private const string SummaryTrailer = "generation-summary-bin";
     private const string ReasonPrefix = "ERROR_REASON_";
 
     /// <summary>Longest wait taken from a server; more is a broken value.</summary>
@@ -27,7 +28,7 @@ internal sealed class FailureDetails
     private FailureDetails(Metadata trailers)
     {
         RequestId = Text(trailers, "request-id") ?? "";
-        Summary = Read(trailers, "generation-summary-bin", GenerationSummary.Parser);
+        Summary = SummaryIn(trailers);
 
         foreach (var detail in Read(trailers, "grpc-status-details-bin", RpcStatus.Parser)?.Details ?? [])
         {
@@ -38,14 +39,19 @@ internal sealed class FailureDetails
                 Violations = [.. bad.FieldViolations.Select(v => new RequestViolation(v.Field, v.Description))];
         }
 
-        if (RetryAfter is null && Number(Text(trailers, "grpc-retry-pushback-ms")) is { } pushback)
-            RetryAfter = Wait(pushback);
+        if (Text(trailers, "grpc-retry-pushback-ms") is not { } pushback) return;
+        var wait = Wait(Number(pushback) ?? -1);
+        ForbidsRetry = wait is null;
+        RetryAfter ??= wait;
     }
 
     /// <summary>The server's own ErrorInfo; null if the failure is not the server's word.</summary>
     public ErrorInfo? Info { get; }
 
     public TimeSpan? RetryAfter { get; }
+
+    /// <summary>Whether the server forbids to try again by a pushback that is no wait; unreadable counts, as gRPC has it.</summary>
+    public bool ForbidsRetry { get; }
 
     public IReadOnlyList<RequestViolation> Violations { get; } = [];
 
@@ -67,6 +73,10 @@ internal sealed class FailureDetails
 
     /// <summary>Decodes trailers; never throws.</summary>
     public static FailureDetails Of(Metadata trailers) => new(trailers);
+
+    /// <summary>The summary among trailers; null if there is none that can be read.</summary>
+    public static GenerationSummary? SummaryIn(Metadata trailers) =>
+        Read(trailers, SummaryTrailer, GenerationSummary.Parser);
 
     private static T? Read<T>(Metadata trailers, string name, MessageParser<T> parser) where T : class, IMessage<T>
     {

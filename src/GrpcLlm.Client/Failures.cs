@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
 using Grpc.Core;
 
 namespace GrpcLlm.Client;
@@ -18,19 +20,23 @@ internal static class Failures
     {
         var details = FailureDetails.Of(exception.Trailers);
         if (details.Info is null && cancellationToken.IsCancellationRequested)
-            return new OperationCanceledException("The caller cancelled the call.", exception, cancellationToken);
+            return Cancelled(exception, cancellationToken);
 
         var streamedTokens = details.StreamedTokens ?? progress.StreamedTokens;
+        var isTransport = details.Info is null && exception.Status.DebugException is { } cause && IsTransport(cause);
 
         // Where the server does not say: UNAVAILABLE means that no token was delivered, and none has come.
-        var retrySafe = details.RetrySafe ?? exception.StatusCode == StatusCode.Unavailable;
+        var retrySafe = details.RetrySafe ?? (exception.StatusCode == StatusCode.Unavailable || isTransport);
         return new GenerationException(Message(exception), exception)
         {
+            Kind = isTransport ? GenerationFailureKind.Transport : GenerationFailureKind.Status,
             Reason = details.Reason,
             ReasonName = details.Info?.Reason ?? "",
             StatusCode = exception.StatusCode,
-            RetrySafe = retrySafe && streamedTokens == 0 && progress.StreamedTokens == 0,
+            RetrySafe = retrySafe && streamedTokens == 0 && !progress.HasOutput && !IsUntrusted(exception),
             RetryAfter = details.RetryAfter,
+            RetryForbidden = details.ForbidsRetry,
+            Attempts = progress.Attempt,
             Violations = details.Violations,
             LastSequence = details.LastSequence ?? progress.LastSequence,
             StreamedTokens = streamedTokens,
@@ -40,15 +46,44 @@ internal static class Failures
         };
     }
 
+    /// <summary>The caller ended the call.</summary>
+    public static OperationCanceledException Cancelled(Exception? cause, CancellationToken cancellationToken) =>
+        new("The caller cancelled the call.", cause, cancellationToken);
+
     /// <summary>A stream that ended with status OK but without its finish.</summary>
     public static GenerationException Truncated(StreamProgress progress) =>
         new("The stream ended without a finish: the answer is not complete.")
         {
+            Kind = GenerationFailureKind.Truncated,
             StatusCode = StatusCode.DataLoss,
             LastSequence = progress.LastSequence,
             StreamedTokens = progress.StreamedTokens,
             RequestId = progress.RequestId,
+            Attempts = progress.Attempt,
         };
+
+    /// <summary>Whether the connection was missing or broke, or the stream was reset on it.</summary>
+    private static bool IsTransport(Exception? cause)
+    {
+        for (; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is HttpRequestException or IOException or SocketException) return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether TLS found the server or the client unfit; trying again finds the same.</summary>
+    private static bool IsUntrusted(RpcException exception)
+    {
+        for (var cause = exception.Status.DebugException; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is AuthenticationException or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError })
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>
     /// The server's message or, where no server spoke, the innermost cause: "Connection refused (127.0.0.1:50051)"

@@ -40,10 +40,16 @@ internal static class AnswerAttempt
         Exception ending;
         try
         {
-            await using var registration = attempt.GiveUpWith(strategyToken);
-            var call = plan.Call with { Model = planned.Route.Model, Key = planned.Lane.Key };
-            events = planned.Lane.Backend.GenerateAsync(call, attempt.Token).GetAsyncEnumerator(attempt.Token);
-            var atHand = await FirstTokenAsync(events, plan, attempt);
+            List<BackendEvent> atHand;
+            await using (attempt.GiveUpWith(strategyToken))
+            {
+                var call = plan.Call with { Model = planned.Route.Model, Key = planned.Lane.Key };
+                events = planned.Lane.Backend.GenerateAsync(call, attempt.Token).GetAsyncEnumerator(attempt.Token);
+                atHand = await FirstTokenAsync(events, plan, attempt);
+            }
+
+            // Given up at the very moment of its first token: a stream that is cancelled already serves nobody.
+            attempt.Token.ThrowIfCancellationRequested();
             return Outcome.FromResult(new OpenedAnswer(atHand, plan.Clock.ElapsedMicroseconds, events) { Attempt = attempt });
         }
         catch (Exception exception)

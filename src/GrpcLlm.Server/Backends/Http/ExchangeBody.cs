@@ -7,6 +7,7 @@ namespace GrpcLlm.Server.Backends.Http;
 internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
 {
     private bool _ended;
+    private int _lineFeedsLeft = 2;
 
     /// <summary>
     /// What ended the body before its time. Kept instead of thrown where <see cref="KeepsFailure"/>: a failure that is
@@ -36,7 +37,7 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        if (_ended) return 0;
+        if (_ended) return EndLine(buffer.Span);
         int read;
         try
         {
@@ -46,6 +47,7 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
         {
             Failure = exception;
             _ended = true;
+            _lineFeedsLeft = 0;
             return 0;
         }
 
@@ -58,8 +60,7 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
         }
 
         _ended = true;
-        "\n\n"u8.CopyTo(buffer.Span);
-        return 2;
+        return EndLine(buffer.Span);
     }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
@@ -76,4 +77,13 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
     public override void SetLength(long value) => throw new NotSupportedException();
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <summary>The line feeds of the end, as many as there is room for: a parser may ask for a single byte.</summary>
+    private int EndLine(Span<byte> buffer)
+    {
+        var count = Math.Min(_lineFeedsLeft, buffer.Length);
+        buffer[..count].Fill((byte)'\n');
+        _lineFeedsLeft -= count;
+        return count;
+    }
 }
