@@ -174,14 +174,21 @@ public sealed class EndsTests
         trailers.ShouldContain(field => field.Name == "generation-summary-bin");
     }
 
+    // The client counts its deadline from before it sends: a slow machine needs room between its clock and the server's.
+    private const string DeadlineMargin = "GrpcLlm:Streaming:DeadlineMargin=00:00:00.3";
+
+    private static async Task ConnectAsync(LlmServer server) =>
+        await server.Client.ListModelsAsync(new ListModelsRequest(), cancellationToken: TestContext.Current.CancellationToken);
+
     [Fact]
     public async Task ClientDeadline_AfterTokens_EndsEarlyEnoughForTrailers()
     {
         var backend = ScriptedBackend.Silent(BackendEvent.TextDelta("early"));
-        await using var server = await LlmServer.StartAsync(backend);
+        await using var server = await LlmServer.StartAsync(backend, DeadlineMargin);
+        await ConnectAsync(server);
 
         var answer = await Answer.OfAsync(
-            server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(2));
+            server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(3));
 
         answer.Finish.Reason.ShouldBe(FinishReason.TimeBudget);
         answer.Trailer("finish-reason").ShouldBe("time_budget");
@@ -190,10 +197,11 @@ public sealed class EndsTests
     [Fact]
     public async Task ClientDeadline_BeforeTheFirstToken_IsTypedDeadline()
     {
-        await using var server = await LlmServer.StartAsync(ScriptedBackend.Silent());
+        await using var server = await LlmServer.StartAsync(ScriptedBackend.Silent(), DeadlineMargin);
+        await ConnectAsync(server);
 
         var answer = await Answer.OfAsync(
-            server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(1));
+            server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(3));
 
         answer.Status.StatusCode.ShouldBe(StatusCode.DeadlineExceeded);
         answer.Reason.ShouldBe("DEADLINE");

@@ -69,9 +69,9 @@ internal sealed class ShutdownOptions
     public TimeSpan Delay { get; set; }
 
     /// <summary>
-    /// Time that running generations have to finish; then they end with DRAINING. 0 to 1 day. Default: 25 s, so that all
+    /// Time that running generations have to finish; then they end with DRAINING. 0 to 1 day. Default: 20 s, so that all
     /// of it fits into the 30 s that Kubernetes gives.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
-    public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(25);
+    public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
 }

@@ -27,7 +27,7 @@ internal sealed class AnonymousGuard(Deployments deployments)
         lock (_gate) _unchecked.Add(endpoint);
         endpoint.Use(next =>
         {
-            CheckEndpoints();
+            CheckEndpoints(endpoint);
             return next;
         });
     });
@@ -46,12 +46,13 @@ internal sealed class AnonymousGuard(Deployments deployments)
         }
     }
 
-    private void CheckEndpoints()
+    private void CheckEndpoints(ListenOptions bound)
     {
         var servesAnybody = ServesAnybody(deployments.Current.Options);
         lock (_gate)
         {
-            var endpoints = _unchecked.ToArray();
+            // The one that is bound, however often: refused on any IPv6 address, Kestrel tries any IPv4 address.
+            ListenOptions[] endpoints = [bound, .. _unchecked];
             _unchecked.Clear();
             foreach (var endpoint in endpoints)
             {

@@ -12,9 +12,16 @@ internal static class ConfigurationChanges
     /// </summary>
     public static IReadOnlyList<string> Between(SettingsSnapshot before, SettingsSnapshot after) =>
     [
-        .. before.DifferingKeys(after).Select(PartOf).Distinct(StringComparer.OrdinalIgnoreCase)
+        .. before.DifferingKeys(after)
+            .Where(key => !IsBare(key, before) || !IsBare(key, after))
+            .Select(PartOf).Distinct(StringComparer.OrdinalIgnoreCase).Order(StringComparer.OrdinalIgnoreCase)
             .Select(part => $"{part} {Kind(before.Has(Path(part)), after.Has(Path(part)))}"),
     ];
+
+    // The node of a section is there with its first child and gone with its last, which says nothing new.
+    private static bool IsBare(string key, SettingsSnapshot settings) =>
+        Named.Contains(key[(key.IndexOf(':', StringComparison.Ordinal) + 1)..], StringComparer.OrdinalIgnoreCase)
+        && settings.Configuration[key] is null;
 
     private static string PartOf(string key)
     {

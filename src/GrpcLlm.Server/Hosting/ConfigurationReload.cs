@@ -70,6 +70,13 @@ internal sealed partial class ConfigurationReload(
             Rejected(logger, exception.Failures);
             return;
         }
+        catch (Exception exception)
+        {
+            // A fault of ours. It must not take down a server that serves well with what it has.
+            _rejected = true;
+            Failed(logger, exception);
+            return;
+        }
 
         _rejected = unreadable.Count > 0;
         Reloaded(logger, changes);
@@ -84,6 +91,10 @@ internal sealed partial class ConfigurationReload(
     [LoggerMessage(EventId = 12, EventName = "ConfigurationRejected", Level = LogLevel.Error,
         Message = "The changed configuration cannot be served, the old one stays: {Errors}.")]
     private static partial void Rejected(ILogger logger, IEnumerable<string> errors);
+
+    [LoggerMessage(EventId = 15, EventName = "ConfigurationReloadFailed", Level = LogLevel.Error,
+        Message = "The changed configuration could not be taken over, the old one stays.")]
+    private static partial void Failed(ILogger logger, Exception exception);
 
     [LoggerMessage(EventId = 13, EventName = "ConfigurationRestored", Level = LogLevel.Information,
         Message = "The configuration is again the one that is served.")]

@@ -77,7 +77,7 @@ internal static class ServerHost
 
         // Kestrel itself reads its endpoints there, not its limits.
         services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
-        KeepSecretsOutOfLogs(builder.Logging);
+        SecretLogs.Bound(services);
         services.AddGrpc();
         services.AddOptions<global::Grpc.AspNetCore.Server.GrpcServiceOptions>()
             .Configure<Deployments>(static (grpc, deployments) =>
@@ -119,13 +119,6 @@ internal static class ServerHost
         // The drain bounds every step of its own, by settings that may change until then.
         services.Configure<HostOptions>(static host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
     }
-
-    /// <summary>
-    /// The framework logs the query of every request at level Information, and clients have put keys there. Whatever
-    /// level the operator asks for, it does not come to that.
-    /// </summary>
-    private static void KeepSecretsOutOfLogs(ILoggingBuilder logging) =>
-        logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
 
     private static void MapEndpoints(WebApplication app)
     {

@@ -22,9 +22,14 @@ internal sealed class SettingsSnapshot
     /// <summary>Takes the state of now.</summary>
     public static SettingsSnapshot Take(IConfiguration configuration)
     {
-        var values = new SortedDictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
-        foreach (var (key, value) in configuration.GetSection(GrpcLlmOptions.Section).AsEnumerable()) values[key] = value;
-        return new SettingsSnapshot(values);
+        // A source that reloads meanwhile would be read half before and half after; two readings that agree are whole.
+        var values = Read(configuration);
+        while (true)
+        {
+            var again = Read(configuration);
+            if (values.SequenceEqual(again)) return new SettingsSnapshot(again);
+            values = again;
+        }
     }
 
     /// <summary>All values of some sections as one text: equal texts, equal settings.</summary>
@@ -55,6 +60,13 @@ internal sealed class SettingsSnapshot
         _values.Keys.Union(other._values.Keys, StringComparer.OrdinalIgnoreCase).Where(key =>
             !_values.TryGetValue(key, out var value) || !other._values.TryGetValue(key, out var otherValue)
             || !string.Equals(value, otherValue, StringComparison.Ordinal));
+
+    private static SortedDictionary<string, string?> Read(IConfiguration configuration)
+    {
+        var values = new SortedDictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (key, value) in configuration.GetSection(GrpcLlmOptions.Section).AsEnumerable()) values[key] = value;
+        return values;
+    }
 
     private static bool IsWithin(string key, string path) =>
         key.StartsWith(path, StringComparison.OrdinalIgnoreCase) && (key.Length == path.Length || key[path.Length] == ':');

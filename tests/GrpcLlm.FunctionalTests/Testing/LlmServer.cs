@@ -62,7 +62,15 @@ internal sealed class LlmServer : IAsyncDisposable
     public static Task<LlmServer> StartAsync(params string[] settings) => StartAsync(null, settings);
 
     /// <summary>Starts a server with one model, <c>scripted</c>, in place of the shipped ones.</summary>
-    public static async Task<LlmServer> StartAsync(ScriptedBackend? backend, params string[] settings)
+    public static Task<LlmServer> StartAsync(ScriptedBackend? backend, params string[] settings) =>
+        StartAsync(backend, static _ => { }, settings);
+
+    /// <summary>Starts a server that a test changes itself.</summary>
+    /// <param name="backend">Serves the only model, <c>scripted</c>; null: the models of the settings.</param>
+    /// <param name="configure">Last changes.</param>
+    /// <param name="settings">Further settings, in the form <c>Key:Sub=value</c>.</param>
+    public static async Task<LlmServer> StartAsync(
+        ScriptedBackend? backend, Action<WebApplicationBuilder> configure, params string[] settings)
     {
         var logs = new CollectedLogs();
         CollectedMetrics? metrics = null;
@@ -76,6 +84,7 @@ internal sealed class LlmServer : IAsyncDisposable
         var app = ServerHost.Build(args, builder =>
         {
             builder.Logging.ClearProviders().AddProvider(logs);
+            configure(builder);
             if (backend is null) return;
             builder.Services.AddSingleton(provider =>
             {
@@ -93,6 +102,9 @@ internal sealed class LlmServer : IAsyncDisposable
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new LlmServer(app, logs, metrics);
     }
+
+    /// <summary>Stops the server as a signal does: with a drain.</summary>
+    public Task StopAsync() => _app.StopAsync(TestContext.Current.CancellationToken);
 
     public async ValueTask DisposeAsync()
     {

@@ -28,6 +28,9 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
     private readonly ConcurrentDictionary<int, RawHttp2Stream> _streams = new();
     private readonly SemaphoreSlim _writing = new(1);
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<IReadOnlyDictionary<int, uint>> _settings =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     private NetworkStream _network = null!;
     private Task _reading = Task.CompletedTask;
     private int _nextStream = 1;
@@ -38,6 +41,9 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
 
     /// <summary>Completes when the server closed the connection.</summary>
     public Task Closed => _closed.Task;
+
+    /// <summary>The server's SETTINGS, by their numbers.</summary>
+    public Task<IReadOnlyDictionary<int, uint>> Settings => _settings.Task;
 
     /// <summary>Error code of a GOAWAY; null while there was none.</summary>
     public uint? GoAwayCode { get; private set; }
@@ -88,12 +94,27 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         var id = _nextStream;
         _nextStream += 2;
         var stream = _streams[id] = new RawHttp2Stream(this, id);
-        await WriteFrameAsync(HeadersFrame, EndHeaders, id, HpackReader.Write(fields));
         const int frame = 16_384;
+        await WriteHeadersAsync(id, HpackReader.Write(fields), frame);
         for (var offset = 0; offset < body.Length; offset += frame)
             await WriteFrameAsync(DataFrame, 0, id, body.AsMemory(offset, Math.Min(frame, body.Length - offset)));
         await WriteFrameAsync(DataFrame, EndStream, id, ReadOnlyMemory<byte>.Empty);
         return stream;
+    }
+
+    // In one piece: no other frame may come between the parts of a header block.
+    private Task WriteHeadersAsync(int stream, byte[] block, int frame)
+    {
+        var frames = new List<byte>(block.Length + 64);
+        for (var offset = 0; offset == 0 || offset < block.Length; offset += frame)
+        {
+            var isLast = block.Length - offset <= frame;
+            frames.AddRange(Frame(
+                offset == 0 ? HeadersFrame : ContinuationFrame, isLast ? EndHeaders : (byte)0, stream,
+                block.AsSpan(offset, Math.Min(frame, block.Length - offset))));
+        }
+
+        return WriteAsync(frames.ToArray());
     }
 
     public Task GrantAsync(int stream, int bytes)
@@ -110,7 +131,10 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         return WriteFrameAsync(ResetFrame, 0, stream, payload);
     }
 
-    public async Task WriteFrameAsync(byte type, byte flags, int stream, ReadOnlyMemory<byte> payload)
+    public Task WriteFrameAsync(byte type, byte flags, int stream, ReadOnlyMemory<byte> payload) =>
+        WriteAsync(Frame(type, flags, stream, payload.Span));
+
+    private static byte[] Frame(byte type, byte flags, int stream, ReadOnlySpan<byte> payload)
     {
         var frame = new byte[9 + payload.Length];
         frame[0] = (byte)(payload.Length >> 16);
@@ -119,11 +143,16 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         frame[3] = type;
         frame[4] = flags;
         BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(5), stream);
-        payload.CopyTo(frame.AsMemory(9));
+        payload.CopyTo(frame.AsSpan(9));
+        return frame;
+    }
+
+    private async Task WriteAsync(byte[] frames)
+    {
         await _writing.WaitAsync();
         try
         {
-            await _network.WriteAsync(frame);
+            await _network.WriteAsync(frames);
         }
         finally
         {
@@ -169,6 +198,9 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         switch (type)
         {
             case SettingsFrame when (flags & Acknowledge) == 0:
+                _settings.TrySetResult(Enumerable.Range(0, payload.Length / 6).ToDictionary(
+                    index => (int)BinaryPrimitives.ReadUInt16BigEndian(payload.AsSpan(6 * index)),
+                    index => BinaryPrimitives.ReadUInt32BigEndian(payload.AsSpan((6 * index) + 2))));
                 await WriteFrameAsync(SettingsFrame, Acknowledge, 0, ReadOnlyMemory<byte>.Empty);
                 break;
             case PingFrame when (flags & Acknowledge) == 0:

@@ -1,4 +1,5 @@
 using GrpcLlm.Server.Admission;
+using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Tests.Testing;
 using GrpcLlm.V1;
 
@@ -112,6 +113,61 @@ public sealed class LiveCallsTests
         });
 
         Cancel(Mine, "a").State.ShouldBe(CancelState.Cancelled);
+    }
+
+    [Fact]
+    public void Add_AfterClose_IsDraining()
+    {
+        using var lifetime = Lifetime();
+        _calls.Close();
+
+        var failure = Should.Throw<CallFailureException>(() => _calls.Add(Mine, "a", lifetime));
+
+        failure.Reason.ShouldBe(ErrorReason.Draining);
+        _calls.Count.ShouldBe(0);
+        Cancel(Mine, "a").State.ShouldBe(CancelState.NotFound);
+    }
+
+    [Fact]
+    public void WhenNone_CompletesWithTheLastAfterClose()
+    {
+        using var lifetime = Lifetime();
+        _calls.Add(Mine, "a", lifetime).Dispose();
+        var first = _calls.Add(Mine, "b", lifetime);
+        var second = _calls.Add(Other, "b", lifetime);
+        _calls.Close();
+        first.Dispose();
+        _calls.WhenNone().IsCompleted.ShouldBeFalse();
+
+        second.Dispose();
+
+        _calls.WhenNone().IsCompletedSuccessfully.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void WhenNone_NoneRan_CompletesWithClose()
+    {
+        _calls.WhenNone().IsCompleted.ShouldBeFalse("more can come");
+
+        _calls.Close();
+
+        _calls.WhenNone().IsCompletedSuccessfully.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void StopAll_StopsThoseThatNothingStoppedBefore()
+    {
+        using var cancelled = Lifetime();
+        using var mine = Lifetime();
+        using var other = Lifetime();
+        _calls.Add(Mine, "a", cancelled);
+        _calls.Add(Mine, "b", mine);
+        _calls.Add(Other, "b", other);
+        Cancel(Mine, "a");
+
+        _calls.StopAll(StopCause.Draining).ShouldBe(2);
+
+        (cancelled.Cause, mine.Cause, other.Cause).ShouldBe((StopCause.Cancelled, StopCause.Draining, StopCause.Draining));
     }
 
     private CallLifetime Lifetime() => new(null, _time, CancellationToken.None);

@@ -46,6 +46,31 @@ public sealed class DeploymentBuilderTests
         options.MaxDelay.ShouldBe(TimeSpan.FromSeconds(7));
     }
 
+    [Theory]
+    [InlineData("Streaming:DeadlineMargin", "00:00:01", true)]
+    [InlineData("Models:m:Aliases:0", "other", true)]
+    [InlineData("Backends:sim2:OutputTokens", "5", true)]
+    [InlineData("Backends:sim:OutputTokens", "5", false)]
+    [InlineData("Backends:sim:Resilience:HedgeAfter", "00:00:01", false)]
+    [InlineData("Resilience:BreakerFailureRatio", "0.4", false)]
+    public void Build_TakesOverTheBackendsWhoseSettingsStay(string key, string value, bool same)
+    {
+        var before = DeploymentGiven.Of(("Backends:sim2:Kind", "simulator"));
+
+        var after = DeploymentGiven.After(before, ("Backends:sim2:Kind", "simulator"), (key, value));
+
+        ReferenceEquals(after.Backends["SIM"], before.Backends["sim"]).ShouldBe(same);
+    }
+
+    [Fact]
+    public void Build_ReadsItsOwnStateOfTheSettings()
+    {
+        var deployment = DeploymentGiven.Of(("Streaming:DeadlineMargin", "00:00:01"));
+
+        deployment.Options.Streaming.DeadlineMargin.ShouldBe(TimeSpan.FromSeconds(1));
+        deployment.Settings.Configuration["GrpcLlm:Backends:sim:Kind"].ShouldBe("simulator");
+    }
+
     private static Deployment Build(params (string Key, string Value)[] values)
     {
         var settings = SettingsSnapshot.Take(new ConfigurationBuilder().AddInMemoryCollection(

@@ -315,6 +315,21 @@ public sealed class TokenRelayTests : IDisposable
     }
 
     [Fact]
+    public async Task Run_Draining_DeliversWhatArrivedThenFails()
+    {
+        using var rig = new CallRig(new GenerateRequest { Prompt = "p", Limits = new GenerationLimits { StopSequences = { "END" } } });
+        var run = rig.RunAsync(TextDelta("a"), TextDelta("EN"));
+
+        rig.Lifetime.Stop(StopCause.Draining);
+
+        (await Should.ThrowAsync<CallFailureException>(run)).Reason.ShouldBe(ErrorReason.Draining);
+        rig.Text.ShouldBe("aEN");
+        rig.Record.Delivered.ShouldBeTrue();
+        rig.Messages.ShouldAllBe(static message => message.Finish == null);
+        rig.Events.Disposed.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Run_BudgetOver_FinishesWithTimeBudgetAndUsage()
     {
         using var rig = new CallRig(budget: TimeSpan.FromSeconds(5));
@@ -429,6 +444,7 @@ public sealed class TokenRelayTests : IDisposable
     [Theory]
     [InlineData(nameof(StopCause.Cancelled), "")]
     [InlineData(nameof(StopCause.TimeBudget), nameof(ErrorReason.Deadline))]
+    [InlineData(nameof(StopCause.Draining), nameof(ErrorReason.Draining))]
     [InlineData(nameof(StopCause.ClientGone), nameof(ErrorReason.ClientCancelled))]
     [InlineData(nameof(StopCause.ClientStalled), nameof(ErrorReason.ClientStalled))]
     public async Task StopBeforeFirstToken_EachCause_HasItsEnd(string cause, string reason)
