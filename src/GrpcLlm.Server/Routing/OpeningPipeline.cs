@@ -25,7 +25,9 @@ internal static class OpeningPipeline
         var builder = new ResiliencePipelineBuilder<OpenedAnswer> { TimeProvider = timeProvider };
         builder.AddTimeout(new TimeoutStrategyOptions
         {
-            TimeoutGenerator = static arguments => ValueTask.FromResult(AttemptPlan.Of(arguments.Context).TimeLeft),
+            // Polly takes no time left for no timeout at all.
+            TimeoutGenerator = static arguments =>
+                ValueTask.FromResult(TimeSpan.FromTicks(Math.Max(1, AttemptPlan.Of(arguments.Context).TimeLeft.Ticks))),
         });
         builder.AddRetry(new RetryStrategyOptions<OpenedAnswer>
         {
