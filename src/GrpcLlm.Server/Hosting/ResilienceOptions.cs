@@ -38,7 +38,10 @@ internal sealed class ResilienceOptions
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan HedgeAfter { get; set; }
 
-    /// <summary>Share of failures, 0.01 to 1, at which the breaker of a backend and key opens. Default: 0.5.</summary>
+    /// <summary>
+    /// Share of failures, 0.01 to 1, at which the breaker of a backend and key opens. A stream that breaks off after its
+    /// first token counts as a success and a failure: above 0.5 such streams alone never open it. Default: 0.5.
+    /// </summary>
     [Range(0.01, 1.0)]
     public double BreakerFailureRatio { get; set; } = 0.5;
 

@@ -28,7 +28,7 @@ internal static class AnswerAttempt
 
         var obstacle = (planned.Lane.Obstacle ?? new Obstacle(BackendFailure.Unavailable, Requests.ErrorTable.DefaultRetryAfter))
             .ToException();
-        plan.GiveBack(obstacle);
+        plan.GiveBack(planned, obstacle);
         return Outcome.FromException<OpenedAnswer>(obstacle);
     }
 

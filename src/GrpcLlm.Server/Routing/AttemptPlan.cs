@@ -41,7 +41,7 @@ internal sealed class AttemptPlan
     private int _planned;
     private int _running;
     private int _queued;
-    private AttemptRule? _unanswered;
+    private (AttemptRule Rule, int Route)? _unanswered;
     private bool _isFinal;
     private bool _isClosed;
     private long _accountedUntil;
@@ -121,13 +121,13 @@ internal sealed class AttemptPlan
     }
 
     /// <summary>A planned attempt was not made after all: the breaker of its lane opened meanwhile.</summary>
-    public void GiveBack(BackendException obstacle)
+    public void GiveBack(PlannedAttempt planned, BackendException obstacle)
     {
         lock (_gate)
         {
             _planned--;
             _failures.Add(obstacle);
-            _unanswered = AttemptRules.Of(obstacle);
+            _unanswered = (AttemptRules.Of(obstacle), planned.RouteIndex);
         }
     }
 
@@ -191,7 +191,7 @@ internal sealed class AttemptPlan
             attempt.Log.ErrorReason = ErrorTable.ReasonOf(failure, delivered: false);
             var rule = AttemptRules.Of(failure);
             _failures.Add(failure);
-            _unanswered = rule;
+            _unanswered = (rule, attempt.Planned.RouteIndex);
             _isFinal |= rule.IsFinal;
             _routeIsOut[attempt.Planned.RouteIndex] |= !rule.Again;
         }
@@ -275,8 +275,8 @@ internal sealed class AttemptPlan
 
     private PlannedAttempt? Find(bool hedged)
     {
-        if (_unanswered is { OtherKey: true } && _route >= 0 && !_routeIsOut[_route]
-            && _routes[_route].Pool.Pick(_triedThisRound) is { } other) return new PlannedAttempt(_route, _routes[_route], other, hedged);
+        if (_unanswered is { Rule.OtherKey: true, Route: var failed } && !_routeIsOut[failed]
+            && _routes[failed].Pool.Pick(_triedThisRound) is { } other) return new PlannedAttempt(failed, _routes[failed], other, hedged);
 
         for (var index = _route + 1; index < _routes.Count; index++)
         {

@@ -7,7 +7,7 @@ namespace GrpcLlm.Server.Routing;
 
 /// <summary>
 /// The circuit breaker of one lane. An attempt that brings a first token counts as a success; a stream that breaks off
-/// later counts as a failure beside it. Thread-safe.
+/// later counts as a failure beside it, so streams that all break off come to a ratio of one half. Thread-safe.
 /// </summary>
 internal sealed partial class Breaker
 {

@@ -68,9 +68,9 @@ internal sealed class LanePool : IAsyncDisposable
         return first;
     }
 
-    /// <summary>Asks the provider about a model; less is known where that fails.</summary>
+    /// <summary>Asks the provider about a model, unless it is given a rest; less is known where that fails.</summary>
     public ValueTask LearnAsync(string model, CancellationToken cancellationToken) =>
-        Backend.LearnAsync(model, Pick()?.Key, cancellationToken);
+        Pick() is { } lane ? Backend.LearnAsync(model, lane.Key, cancellationToken) : ValueTask.CompletedTask;
 
     /// <summary>Counts input tokens.</summary>
     /// <exception cref="BackendException">The backend failed.</exception>

@@ -282,6 +282,19 @@ public sealed class AttemptsTests : IDisposable
     }
 
     [Fact]
+    public async Task RateLimitedKey_BesideAHedge_AnotherKeyOfItsOwnBackendIsNext()
+    {
+        var opening = OpenAsync(Hedged(2), Keyed("a", 2, Silent(), Serves("x")), Keyed("b", 2, Silent()));
+        _rig.Time.Advance(TimeSpan.FromSeconds(2));
+        await Asked(2);
+
+        _events[0].Fail(new BackendException(BackendFailure.RateLimited, "429"));
+
+        (await opening).AtHand.ShouldHaveSingleItem().Text.ShouldBe("x");
+        _asked.ShouldBe(["a", "b", "a"]);
+    }
+
+    [Fact]
     public async Task UnavailableBackend_AnotherKeyOfItIsNoHelp()
     {
         await OpenAsync(new(), Keyed("a", 2, Fails(Down)), Route("b", Serves("x")));

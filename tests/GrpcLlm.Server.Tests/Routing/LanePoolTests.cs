@@ -139,6 +139,19 @@ public sealed class LanePoolTests
     }
 
     [Fact]
+    public async Task Learn_BackendThatRests_IsNotAsked()
+    {
+        var asked = 0;
+        var pool = Lanes.To(new FakeBackend("b") { Learn = () => asked++ }, new ResilienceOptions(), _time, _log);
+        await pool.LearnAsync("m", CancellationToken.None);
+        pool.Lanes[0].Note(new BackendException(BackendFailure.RateLimited, "429"));
+
+        await pool.LearnAsync("m", CancellationToken.None);
+
+        asked.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task CountInputTokens_TakesAKeyAndNotesItsRefusal()
     {
         var pool = Pool("a");

@@ -27,7 +27,16 @@ internal sealed class FakeBackend(string name) : IBackend, IAsyncEnumerable<Back
     /// <summary>The call it was last given.</summary>
     public BackendCall? Call { get; private set; }
 
+    /// <summary>Runs when it is asked about a model.</summary>
+    public Action Learn { get; init; } = static () => { };
+
     public BackendModel Describe(string model) => Known;
+
+    public ValueTask LearnAsync(string model, ApiKey? key, CancellationToken cancellationToken)
+    {
+        Learn();
+        return ValueTask.CompletedTask;
+    }
 
     public void FindUnsupported(GenerateRequest request, string model, Violations violations)
     {
