@@ -1,174 +1,155 @@
 #!/usr/bin/env python3
-"""Starts the server, runs every scenario with every client, judges what they received, and prints a table.
+"""Builds a client in every language, runs every scenario with it against a live server, judges, and prints a table.
 
-Usage: run.py [--server PATH_OF_THE_SERVER_DLL]
-Exit code 0 if every client passed every scenario. A language whose tools are missing fails.
+The exit code is 0 if everything passed. A language whose tools are missing fails.
 """
 
 import argparse
+import concurrent.futures
 import json
 import pathlib
-import queue
-import re
-import signal
 import subprocess
 import sys
-import tempfile
-import threading
+import time
+
+from harness import proxies
+from harness import upstream as scripts
+from harness.clients import Client
+from harness.judges import JUDGES, RECORDS, check
+from harness.server import BUILT, KEY, Server, settings
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-LANGUAGES = ["python"]
-SERVER = ROOT / "artifacts/bin/GrpcLlm.Server/debug/GrpcLlm.Server.dll"
-PATIENCE_SECONDS = 60
+LANGUAGES = ["python", "node-grpc-js", "node-connect", "go", "java", "cpp", "ruby"]
+NAME_WIDTH = 20
+CELL_WIDTH = 16
+WORKERS = 2
 
 
-class Server:
-    """A server of our own on a port that the system chooses; collects its usage records by request id."""
+class NewerServer:
+    """The tiny service of a later version, a process of its own."""
 
-    def __init__(self, dll):
-        settings = [
-            "--Kestrel:Endpoints:Grpc:Url=http://127.0.0.1:0",
-            "--Kestrel:Endpoints:Ops:Url=http://127.0.0.1:0",
-            "--GrpcLlm:Backends:fast:Kind=simulator",
-            "--GrpcLlm:Models:fast:Name=simulator-fast",
-            "--GrpcLlm:Models:fast:Routes:0:Backend=fast",
-        ]
+    def __init__(self, output):
+        output.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["protoc", "-I", HERE / "harness", f"--python_out={output}", "newer.proto"], check=True)
         self.process = subprocess.Popen(
-            ["dotnet", str(dll), *settings], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self.addresses = queue.Queue()
-        self.usage = {}
-        self.usage_came = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
-        self.address = self.addresses.get(timeout=PATIENCE_SECONDS)
-
-    def _read(self):
-        for line in self.process.stdout:
-            if listening := re.search(r"Now listening on: http://([\d.:]+)", line):
-                self.addresses.put(listening.group(1))
-            elif line.strip().startswith('{"accepted_at"'):
-                record = json.loads(line)
-                with self.usage_came:
-                    self.usage[record["request_id"]] = record
-                    self.usage_came.notify_all()
-
-    def usage_of(self, request_id):
-        with self.usage_came:
-            self.usage_came.wait_for(lambda: request_id in self.usage, timeout=PATIENCE_SECONDS)
-            return self.usage[request_id]
+            ["/usr/bin/python3", HERE / "harness/newer.py"],
+            stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(output)})
+        self.address = self.process.stdout.readline().strip()
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=PATIENCE_SECONDS)
+        self.process.terminate()
+        self.process.wait()
 
 
-def check(condition, what):
-    if not condition:
-        raise AssertionError(what)
+def run_one(client, name, scenario, servers):
+    """One cell of the table. Raises if the client did not pass."""
+    server = servers[scenario.get("server", "current")]
+    check(server.process.poll() is None, "the server runs")
+    request_id = f"{client.language}-{name.replace(',', '').replace(' ', '-')}"
+    printed = client.run(server.address, scenario, request_id)
+    records = RECORDS.get(name, 1)
+    JUDGES[name](printed, server.usage_of(request_id, records) if records else [])
 
 
-def check_stream(chunks, tokens):
-    """The rules that hold for every successful stream."""
-    check([int(c["sequence"]) for c in chunks] == list(range(1, len(chunks) + 1)), "sequences are dense from 1")
-    check("started" in chunks[0] and sum("started" in c for c in chunks) == 1, "started is on the first chunk only")
-    check(chunks[0].get("tokenCount", 0) > 0 and "text" in chunks[0], "the first message carries the first token")
-    check("finish" in chunks[-1] and sum("finish" in c for c in chunks) == 1, "finish is last and once")
-    check(sum(c.get("tokenCount", 0) for c in chunks) == tokens, f"{tokens} tokens are counted")
-    check(all(len(c.get("tokenGapsUs", [])) == c.get("tokenCount", 0) for c in chunks), "one gap per token")
+def cell(action):
+    """A cell's text, and what went wrong."""
+    try:
+        return action() or "ok", None
+    except (AssertionError, LookupError, ValueError, TypeError, OSError, subprocess.SubprocessError) as failure:
+        return "FAILED", f"{type(failure).__name__}: {failure}"
 
 
-def check_success(lines, usage, tokens, reason="length"):
-    chunks, end = lines["chunk"], lines["end"][0]
-    check(end["code"] == "OK", f"status OK, was {end['code']}")
-    check_stream(chunks, tokens)
-    check(end["trailers"]["finish-reason"] == reason, "finish-reason trailer")
-    check(end["trailers"]["request-id"] == lines["headers"][0]["request-id"], "request-id header and trailer agree")
-    check(end["summary"]["usage"] == chunks[-1]["finish"]["usage"], "summary repeats the finish")
-    check(usage["finish_reason"] == reason and usage["output_tokens"] == tokens, "usage record agrees")
+def print_row(name, cells):
+    """Prints a row from (column, text, failure), what went wrong below it; returns the number of failures."""
+    notes = [f"    {column}: {failure}" for column, _, failure in cells if failure]
+    print("\n".join([f"{name:{NAME_WIDTH}}" + "".join(f"{text:>{CELL_WIDTH}}" for _, text, _ in cells), *notes]), flush=True)
+    return len(notes)
 
 
-def judge_violations(lines, usage):
-    end = lines["end"][0]
-    check(end["code"] == "INVALID_ARGUMENT", "status INVALID_ARGUMENT")
-    check(end["error"]["reason"] == "INVALID_REQUEST" and end["error"]["domain"] == "grpcllm", "ErrorInfo")
-    fields = ["input", "limits.max_output_tokens", "sampling.temperature", "sampling.top_p"]
-    check(sorted(end["violations"]) == fields, f"all violations, were {end['violations']}")
-    check(end["trailers"]["grpc-retry-pushback-ms"] == "-1", "no retry")
-    check(usage["error_reason"] == "INVALID_REQUEST", "usage record agrees")
+def print_header(names):
+    print(" " * NAME_WIDTH + "".join(f"{name:>{CELL_WIDTH}}" for name in names), flush=True)
 
 
-def judge_unknown_model(lines, usage):
-    end = lines["end"][0]
-    check(end["code"] == "NOT_FOUND" and end["error"]["reason"] == "MODEL_NOT_FOUND", "typed NOT_FOUND")
-    check(usage["model"] == "_other", "usage record names no unknown model")
+def scenarios_table(clients, scenarios, servers, build):
+    """Languages × scenarios; languages run side by side. Returns the number of failures."""
+    def row(name, action, workers=WORKERS):
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            cells = pool.map(lambda client: (client.language, *cell(lambda: action(client))), clients)
+            return print_row(name, list(cells))
+
+    print_header(client.language for client in clients)
+    failures = row("build", lambda client: f"{client.build():.0f} s", workers=1) if build else 0
+    for name, scenario in scenarios.items():
+        failures += row(name, lambda client: run_one(client, name, scenario, servers))
+    return failures
 
 
-def judge_cancel(lines, usage):
-    check(lines["end"][0]["code"] == "CANCELLED", "status CANCELLED")
-    check(len(lines["chunk"]) == 3, "nothing after the cancel")
-    check(usage["error_reason"] == "CLIENT_CANCELLED", "the server saw the cancel")
-    check(usage["output_tokens"] < 1000, "the model was stopped")
+def proxies_table(client, scenarios, server, upstream, output):
+    """Proxies × checks, all with one client; proxies run side by side. Returns the number of failures."""
+    started = []
+    try:
+        started += [proxies.start_nginx(server, output), proxies.start_haproxy(server, output)]
+        rows = {"direct": server.address, **{proxy.name: proxy.address for proxy in started}}
+
+        def run_row(item):
+            name, address = item
+            checks = proxies.Checks(client, name, address, server, upstream, scenarios)
+            return [(column, *cell(action)) for column, action in proxies.columns(checks, name != "direct").items()]
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            all_cells = list(pool.map(run_row, rows.items()))
+        print()
+        print_header(column for column, _, _ in all_cells[0])
+        failures = sum(print_row(name, cells) for name, cells in zip(rows, all_cells))
+        print_first_token(client, rows)
+        return failures
+    finally:
+        for proxy in started:
+            proxy.stop()
 
 
-def judge_deadline(lines, usage):
-    check(lines["chunk"][-1]["finish"]["reason"] == "FINISH_REASON_TIME_BUDGET", "finish TIME_BUDGET")
-    check(lines["end"][0]["code"] == "OK", "trailers arrive before the deadline")
-    check(lines["end"][0]["trailers"]["finish-reason"] == "time_budget", "finish-reason trailer")
-
-
-JUDGES = {
-    "stream": lambda lines, usage: check_success(lines, usage, 20),
-    "embedded model": lambda lines, usage: check_success(lines, usage, 24),
-    "violations": judge_violations,
-    "unknown model": judge_unknown_model,
-    "cancel mid-stream": judge_cancel,
-    "deadline": judge_deadline,
-    "thousand chunks": lambda lines, usage: check_success(lines, usage, 1000),
-}
-
-
-def run_one(server, language, stubs, name, scenario):
-    request_id = f"{language}-{name.replace(' ', '-')}"
-    scenario = {**scenario, "request": {**scenario["request"], "requestId": request_id}}
+def print_first_token(client, rows):
+    """The first token's delay. For information, not judged."""
     done = subprocess.run(
-        [HERE / language / "client", stubs, server.address, json.dumps(scenario)],
-        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
-    )
-    check(done.returncode == 0, f"client failed: {done.stderr[-400:]}")
-    lines = {"headers": [], "chunk": [], "end": []}
-    for line in done.stdout.splitlines():
-        for kind, value in json.loads(line).items():
-            lines[kind].append(value)
-    check(len(lines["end"]) == 1, "one end")
-    JUDGES[name](lines, server.usage_of(request_id))
+        ["/usr/bin/python3", HERE / "harness/first_token.py", KEY, *rows.values()],
+        stdout=subprocess.PIPE, text=True, check=True, env={"PYTHONPATH": str(client.folder)})
+    medians = [float(value) for value in done.stdout.split()]
+    print(f"{'first token, median':{NAME_WIDTH}}" + ", ".join(
+        f"{name} {median:.2f} ms ({median / medians[0]:.2f}×)" for name, median in zip(rows, medians)))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--server", default=SERVER, help="path of GrpcLlm.Server.dll")
-    scenarios = json.loads((HERE / "scenarios.json").read_text())
-    server = Server(parser.parse_args().server)
-    failures = 0
+    parser.add_argument("--server", default=ROOT / BUILT, help="path of GrpcLlm.Server.dll, built before")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "artifacts/polyglot", help="where clients are built")
+    parser.add_argument("--languages", nargs="+", default=LANGUAGES, choices=LANGUAGES)
+    parser.add_argument("--scenarios", nargs="+", default=list(JUDGES), choices=list(JUDGES))
+    parser.add_argument("--no-proxies", dest="proxies", action="store_false", help="leave out the second table")
+    parser.add_argument("--no-build", dest="build", action="store_false", help="take the clients as they were built")
+    arguments = parser.parse_args()
+
+    started = time.monotonic()
+    output = arguments.output.resolve()
+    every = json.loads((HERE / "scenarios.json").read_text())
+    scenarios = {name: every[name] for name in arguments.scenarios}
+    clients = [Client(language, output) for language in arguments.languages]
+    upstream = scripts.Upstream()
+    newer = NewerServer(output / "newer")
     try:
-        print(f"{'':20}" + "".join(f"{language:>10}" for language in LANGUAGES))
-        stubs = {}
-        for language in LANGUAGES:
-            stubs[language] = tempfile.mkdtemp(prefix=f"grpcllm-{language}-")
-            subprocess.run([HERE / language / "build", stubs[language]], check=True)
-        for name, scenario in scenarios.items():
-            row, notes = f"{name:20}", []
-            for language in LANGUAGES:
-                try:
-                    run_one(server, language, stubs[language], name, scenario)
-                    row += f"{'ok':>10}"
-                except (AssertionError, KeyError, IndexError, subprocess.TimeoutExpired) as failure:
-                    row += f"{'FAILED':>10}"
-                    notes.append(f"    {language}: {type(failure).__name__}: {failure}")
-                    failures += 1
-            print("\n".join([row, *notes]), flush=True)
+        server = Server(arguments.server, settings(upstream.base_url, scripts.SCRIPTS))
+        try:
+            failures = scenarios_table(clients, scenarios, {"current": server, "newer": newer}, arguments.build)
+            if arguments.proxies:
+                failures += proxies_table(clients[0], every, server, upstream, output)
+        finally:
+            stopped = server.stop()
     finally:
-        server.stop()
+        newer.stop()
+    if not stopped:
+        print("the server did not stop in order")
+        failures += 1
+    print(f"{failures} failed, {time.monotonic() - started:.0f} s")
     return 1 if failures else 0
 
 
