@@ -1,7 +1,7 @@
 using GrpcLlm.Benchmarks;
 
 // Everything runs on loopback and is bounded in count; what is started here is stopped here.
-string[] names = args.Length == 0 ? ["relay", "cancel", "fairness"] : args;
+string[] names = args.Length == 0 ? ["relay", "cancel", "fairness", "client"] : args;
 foreach (var name in names)
 {
     switch (name)
@@ -15,8 +15,11 @@ foreach (var name in names)
         case "fairness":
             await FairnessBenchmark.RunAsync();
             break;
+        case "client":
+            await ClientBenchmark.RunAsync();
+            break;
         default:
-            await Console.Error.WriteLineAsync($"There is no benchmark '{name}'; there are relay, cancel and fairness.");
+            await Console.Error.WriteLineAsync($"There is no benchmark '{name}'; there are relay, cancel, fairness and client.");
             return 2;
     }
 }

@@ -6,6 +6,12 @@ namespace GrpcLlm.Client;
 internal static class ChannelFactory
 {
     /// <summary>
+    /// Wait before a lost connection is tried again for the first time; until then calls fail at once, retries too. gRPC's
+    /// default of one second would make all retries of a call fail so.
+    /// </summary>
+    private static readonly TimeSpan InitialReconnectBackoff = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>
     /// Longest wait before a lost connection is tried again. gRPC's default of two minutes would keep a client from a
     /// server that restarted long ago.
     /// </summary>
@@ -37,6 +43,7 @@ internal static class ChannelFactory
             HttpHandler = handler,
             DisposeHttpClient = true,
             MaxReceiveMessageSize = options.MaxReceiveMessageSize,
+            InitialReconnectBackoff = InitialReconnectBackoff,
             MaxReconnectBackoff = MaxReconnectBackoff,
             LoggerFactory = options.LoggerFactory,
         });

@@ -22,7 +22,8 @@ internal static class Failures
         if (details.Info is null && cancellationToken.IsCancellationRequested)
             return Cancelled(exception, cancellationToken);
 
-        var streamedTokens = details.StreamedTokens ?? progress.StreamedTokens;
+        // The server knows of messages that never arrived; what did arrive counts whatever it says.
+        var streamedTokens = Math.Max(details.StreamedTokens ?? 0, progress.StreamedTokens);
         var isTransport = details.Info is null && exception.Status.DebugException is { } cause && IsTransport(cause);
 
         // Where the server does not say: UNAVAILABLE means that no token was delivered, and none has come.
@@ -38,7 +39,7 @@ internal static class Failures
             RetryForbidden = details.ForbidsRetry,
             Attempts = progress.Attempt,
             Violations = details.Violations,
-            LastSequence = details.LastSequence ?? progress.LastSequence,
+            LastSequence = Math.Max(details.LastSequence ?? 0, progress.LastSequence),
             StreamedTokens = streamedTokens,
             Summary = details.Summary,
             RequestId = details.RequestId is { Length: > 0 } id ? id : progress.RequestId,

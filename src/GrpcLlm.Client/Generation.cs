@@ -101,7 +101,8 @@ public sealed class Generation : IAsyncEnumerable<TokenChunk>
         using var ending = _request.Output is { Progress: true }
             ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken)
             : null;
-        _opening = new GenerationOpening(_connection, _request, _options, ending?.Token ?? cancellationToken);
+        _opening = new GenerationOpening(
+            _connection, _request, _options, observer?.Activity, ending?.Token ?? cancellationToken);
         var opened = _opening.RunAsync();
         try
         {

@@ -36,7 +36,7 @@ public sealed class GenerateTests
             (seen, header, deadline) = (request, context.RequestHeaders.GetValue("authorization"), context.Deadline);
             foreach (var chunk in Chunks.Answer()) await stream.WriteAsync(chunk, context.CancellationToken);
         };
-        var request = new GenerateRequest { Prompt = "hi", Sampling = new SamplingOptions { Temperature = 0 } };
+        var request = new GenerateRequest { RequestId = "mine", Prompt = "hi", Sampling = new SamplingOptions { Temperature = 0 } };
 
         await ReadAsync(client, request, new GenerateCallOptions
         {

@@ -21,7 +21,7 @@ public sealed class OtherCallsTests
             _ => new ListModelsResponse { Models = { new Model { Name = "b" }, new Model { Name = "c" } } },
         };
 
-        var models = await client.ListModelsAsync(Token);
+        var models = await client.ListModelsAsync(Token).ToListAsync(Token);
 
         models.Select(model => model.Name).ShouldBe(["a", "b", "c"]);
     }
@@ -33,9 +33,9 @@ public sealed class OtherCallsTests
         await using var client = server.CreateClient();
         server.Service.OnListModels = _ => new ListModelsResponse { NextPageToken = "again" };
 
-        var failure = await Should.ThrowAsync<GenerationException>(client.ListModelsAsync(Token));
+        var failure = await Should.ThrowAsync<GenerationException>(client.ListModelsAsync(Token).ToListAsync(Token).AsTask());
 
-        failure.StatusCode.ShouldBe(StatusCode.Internal);
+        failure.Kind.ShouldBe(GenerationFailureKind.ProtocolViolation);
     }
 
     [Fact]
@@ -74,8 +74,8 @@ public sealed class OtherCallsTests
             CancelledCount = 1,
         };
 
-        (await client.CancelAsync("mine", Token)).State.ShouldBe(CancelState.Cancelled);
-        (await client.CancelAsync("other", Token)).State.ShouldBe(CancelState.NotFound);
+        (await client.CancelGenerationAsync("mine", Token)).State.ShouldBe(CancelState.Cancelled);
+        (await client.CancelGenerationAsync("other", Token)).State.ShouldBe(CancelState.NotFound);
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class OtherCallsTests
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
 
-        await Should.ThrowAsync<OperationCanceledException>(client.ListModelsAsync(cancelled.Token));
+        await Should.ThrowAsync<OperationCanceledException>(client.ListModelsAsync(cancelled.Token).ToListAsync(Token).AsTask());
     }
 
     [Theory]
@@ -109,10 +109,10 @@ public sealed class OtherCallsTests
         server.Service.OnListModels = _ => new ListModelsResponse();
         using var channel = GrpcChannel.ForAddress(server.Address);
 
-        await using (var first = new GrpcLlmClient(channel)) await first.ListModelsAsync(Token);
+        await using (var first = new GrpcLlmClient(channel)) (await first.ListModelsAsync(Token).ToListAsync(Token)).ShouldBeEmpty();
         await using var second = new GrpcLlmClient(channel.CreateCallInvoker());
 
-        (await second.ListModelsAsync(Token)).ShouldBeEmpty();
+        (await second.ListModelsAsync(Token).ToListAsync(Token)).ShouldBeEmpty();
     }
 
     [Theory]

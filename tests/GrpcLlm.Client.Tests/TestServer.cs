@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -27,21 +28,33 @@ internal sealed class TestServer : IAsyncDisposable
 
     public Uri Address { get; }
 
-    public static async Task<TestServer> StartAsync()
+    /// <summary>What came as <c>authorization</c>, call by call; empty where nothing did.</summary>
+    public ConcurrentQueue<string> Authorizations { get; } = new();
+
+    /// <summary>Starts a server.</summary>
+    /// <param name="port">Where it listens; 0: on any free port.</param>
+    public static async Task<TestServer> StartAsync(int port = 0)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel =>
-            kestrel.Listen(System.Net.IPAddress.Loopback, 0, endpoint => endpoint.Protocols = HttpProtocols.Http2));
+            kestrel.Listen(System.Net.IPAddress.Loopback, port, endpoint => endpoint.Protocols = HttpProtocols.Http2));
         var service = new ScriptedService();
         var health = new ScriptedHealth();
         builder.Services.AddSingleton(service).AddSingleton(health).AddGrpc();
 
         var app = builder.Build();
+        TestServer? server = null;
+        app.Use((context, next) =>
+        {
+            server!.Authorizations.Enqueue(context.Request.Headers.Authorization.ToString());
+            return next(context);
+        });
         app.MapGrpcService<ScriptedService>();
         app.MapGrpcService<ScriptedHealth>();
         await app.StartAsync(TestContext.Current.CancellationToken);
-        return new TestServer(app, service, health);
+        server = new TestServer(app, service, health);
+        return server;
     }
 
     public GrpcLlmClient CreateClient() => new(Address);

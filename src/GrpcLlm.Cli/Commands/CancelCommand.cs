@@ -24,7 +24,7 @@ internal static class CancelCommand
     {
         if (id.Length == 0) throw new UsageException("The request id is empty.");
         await using var client = common.CreateClient(console);
-        var response = await client.CancelAsync(id, cancellationToken);
+        var response = await client.CancelGenerationAsync(id, cancellationToken);
         await console.Out.WriteLineAsync(common.IsJson ? JsonLine.Of(response) : Sentence(response));
         return response.State == CancelState.NotFound ? ExitCodes.Failed : ExitCodes.Well;
     }

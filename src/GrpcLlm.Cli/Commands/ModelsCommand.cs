@@ -19,7 +19,7 @@ internal static class ModelsCommand
     private static async Task<int> RunAsync(CliConsole console, CommonOptions common, CancellationToken cancellationToken)
     {
         await using var client = common.CreateClient(console);
-        var models = await client.ListModelsAsync(cancellationToken);
+        var models = await client.ListModelsAsync(cancellationToken).ToListAsync(cancellationToken);
         if (common.IsJson)
         {
             foreach (var model in models) await console.Out.WriteLineAsync(JsonLine.Of(model));

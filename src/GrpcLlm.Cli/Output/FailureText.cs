@@ -19,7 +19,9 @@ internal static class FailureText
             : NobodyAnswered(failure) ? $"no server answers at {address}"
             : "failed";
         var reason = failure.ReasonName.Length > 0 ? $"{failure.ReasonName}, {status}" : status;
-        var id = failure.RequestId.Length > 0 ? $", request {failure.RequestId}" : "";
+
+        // A name that no log knows is no help.
+        var id = failure.RequestId.Length > 0 && !NobodyAnswered(failure) ? $", request {failure.RequestId}" : "";
         return $"{what} ({reason}{id})";
     }
 

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Grpc.Core;
+using GrpcLlm.Client.Telemetry;
 using GrpcLlm.V1;
 using Polly;
 
@@ -17,15 +19,23 @@ internal sealed class GenerationOpening
     private readonly GenerateRequest _request;
     private readonly GenerateCallOptions? _options;
     private readonly CancellationToken _cancellationToken;
+    private readonly Activity? _activity;
     private readonly long _start;
     private readonly DateTime? _deadline;
 
     // One message: an attempt goes on only when the reader has taken it.
     private readonly Channel<TokenChunk>? _progress;
 
+    /// <param name="connection">What makes the calls.</param>
+    /// <param name="request">What to generate; has a request id.</param>
+    /// <param name="options">What the caller wants of this call.</param>
+    /// <param name="activity">The generation's span; null while nobody listens.</param>
+    /// <param name="cancellationToken">Ends attempts and waits, and the stream that comes of them.</param>
     public GenerationOpening(
-        ClientConnection connection, GenerateRequest request, GenerateCallOptions? options, CancellationToken cancellationToken)
+        ClientConnection connection, GenerateRequest request, GenerateCallOptions? options, Activity? activity,
+        CancellationToken cancellationToken)
     {
+        _activity = activity;
         _connection = connection;
         _request = request;
         _options = options;
@@ -86,7 +96,7 @@ internal sealed class GenerationOpening
         try
         {
             var headers = await _connection.HeadersAsync(_options?.Headers, _cancellationToken);
-            attempt = Start(headers);
+            attempt = Start(TraceContext.AddTo(headers, _activity));
             while (await attempt.ReadAsync() && !attempt.Progress.HasOutput && _progress is not null)
                 await _progress.Writer.WriteAsync(attempt.Current!, _cancellationToken);
             return Outcome.FromResult(attempt);

@@ -14,7 +14,6 @@ internal sealed class GenerationObserver
         GenerationReflection.Descriptor.FindTypeByName<EnumDescriptor>(nameof(FinishReason));
 
     private readonly ClientInstruments _instruments;
-    private readonly Activity? _activity;
     private readonly long _start;
     private TagList _tags;
     private TimeSpan? _firstChunk;
@@ -25,9 +24,12 @@ internal sealed class GenerationObserver
     {
         _instruments = instruments;
         _tags = tags;
-        _activity = activity;
+        Activity = activity;
         _start = instruments.Time.GetTimestamp();
     }
+
+    /// <summary>The span; null if nobody listens to spans.</summary>
+    public Activity? Activity { get; }
 
     /// <summary>A message came that is no progress.</summary>
     public void Received(StreamProgress progress)
@@ -61,10 +63,10 @@ internal sealed class GenerationObserver
         RecordUsage(usage);
         if (error is not null) _tags.Add(GenAiNames.ErrorType, error);
         _instruments.Duration.Record(_instruments.Time.GetElapsedTime(_start).TotalSeconds, in _tags);
-        if (_activity is null) return;
-        EndSpan(_activity, progress, usage, error);
-        _activity.SetTag(GenAiNames.Attempts, attempts);
-        _activity.Dispose();
+        if (Activity is null) return;
+        EndSpan(Activity, progress, usage, error);
+        Activity.SetTag(GenAiNames.Attempts, attempts);
+        Activity.Dispose();
     }
 
     private static string? ModelOf(Started? started) =>
