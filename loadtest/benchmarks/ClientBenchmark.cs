@@ -57,7 +57,7 @@ internal static class ClientBenchmark
         var (raw, typed) = (Median(costs[0]), Median(costs[1]));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"  {name,-32} stub {raw.Nanoseconds,8:0.0} ns {raw.Bytes,7:0.0} B   client {typed.Nanoseconds,8:0.0} ns {typed.Bytes,7:0.0} B   (+{typed.Nanoseconds - raw.Nanoseconds:0.0} ns, {typed.Bytes - raw.Bytes:+0.0;-0.0;0.0} B, {typed.Nanoseconds / raw.Nanoseconds:0.00} of the stub)"));
+            $"  {name,-32} stub {raw.Nanoseconds,8:0.0} ns {raw.Bytes,7:0.0} B   client {typed.Nanoseconds,8:0.0} ns {typed.Bytes,7:0.0} B   ({typed.Nanoseconds - raw.Nanoseconds:+0.0;-0.0;0.0} ns, {typed.Bytes - raw.Bytes:+0.0;-0.0;0.0} B, {typed.Nanoseconds / raw.Nanoseconds:0.00} of the stub)"));
     }
 
     private static async Task<Cost> MeasureAsync(int chunks, Func<Task> read)

@@ -33,12 +33,22 @@ internal sealed class TestServer : IAsyncDisposable
 
     /// <summary>Starts a server.</summary>
     /// <param name="port">Where it listens; 0: on any free port.</param>
-    public static async Task<TestServer> StartAsync(int port = 0)
+    /// <param name="configure">Changes the endpoint, to TLS for one.</param>
+    /// <param name="streamsPerConnection">Most streams on one connection.</param>
+    public static async Task<TestServer> StartAsync(
+        int port = 0, Action<ListenOptions>? configure = null, int streamsPerConnection = 1000)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel =>
-            kestrel.Listen(System.Net.IPAddress.Loopback, port, endpoint => endpoint.Protocols = HttpProtocols.Http2));
+        {
+            kestrel.Limits.Http2.MaxStreamsPerConnection = streamsPerConnection;
+            kestrel.Listen(System.Net.IPAddress.Loopback, port, endpoint =>
+            {
+                endpoint.Protocols = HttpProtocols.Http2;
+                configure?.Invoke(endpoint);
+            });
+        });
         var service = new ScriptedService();
         var health = new ScriptedHealth();
         builder.Services.AddSingleton(service).AddSingleton(health).AddGrpc();

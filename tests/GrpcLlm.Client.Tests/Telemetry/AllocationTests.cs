@@ -28,12 +28,12 @@ public sealed class AllocationTests
         PerChunk(messages => ReadWaiting(messages, static stream => ReadAsync(stream))).ShouldBe(raw);
     }
 
-    /// <summary>Bytes per chunk, rounded down: the few that a whole call costs more or less do not count.</summary>
-    private static long PerChunk(Action<int> read)
+    /// <summary>Bytes per chunk, to the nearest one: the few that a whole call costs more or less do not count.</summary>
+    private static double PerChunk(Action<int> read)
     {
         read(Few);
         read(Many);
-        return (Measure(() => read(Many)) - Measure(() => read(Few))) / (Many - Few);
+        return Math.Round((Measure(() => read(Many)) - Measure(() => read(Few))) / (double)(Many - Few));
     }
 
     private static long Measure(Action action)
