@@ -31,7 +31,8 @@ internal static class OpeningPipeline
         });
         builder.AddRetry(new RetryStrategyOptions<OpenedAnswer>
         {
-            MaxRetryAttempts = options.MaxAttempts,
+            // The plan counts attempts; a round in which every lane rests makes none.
+            MaxRetryAttempts = int.MaxValue,
             BackoffType = DelayBackoffType.Exponential,
             UseJitter = true,
             Delay = options.BaseDelay,

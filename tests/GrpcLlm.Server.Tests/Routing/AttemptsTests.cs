@@ -335,6 +335,27 @@ public sealed class AttemptsTests : IDisposable
     }
 
     [Fact]
+    public async Task LaneThatRestsLongerThanItSaid_IsWaitedForWithoutAnAttempt()
+    {
+        var options = Delays(0, 5, maxAttempts: 1);
+        await FailAsync(options, Route("a", Fails(new BackendException(BackendFailure.Unavailable, "503")
+        {
+            RetryAfter = TimeSpan.FromSeconds(6),
+        }), Serves("x")));
+        _rig.Time.Advance(TimeSpan.FromSeconds(2));
+
+        var opening = OpenAsync(_routes[0]);
+        await _rig.Time.HasArmedAsync(2);
+        _routes[0].Pool.Lanes[0].Note(new BackendException(BackendFailure.Unavailable, "503") { RetryAfter = TimeSpan.FromSeconds(5) });
+        _rig.Time.Advance(TimeSpan.FromSeconds(4));
+        await _rig.Time.HasArmedAsync(2);
+        _asked.Count.ShouldBe(1);
+        _rig.Time.Advance(TimeSpan.FromSeconds(1));
+
+        (await opening).AtHand.ShouldHaveSingleItem().Text.ShouldBe("x");
+    }
+
+    [Fact]
     public async Task HalfOpenBreaker_TrialThatIsGivenUp_ProvesNothing()
     {
         var options = new ResilienceOptions
