@@ -71,6 +71,7 @@ internal static class CliHost
             ModelsCommand.Create(console),
             CountTokensCommand.Create(console),
             CancelCommand.Create(console),
+            HealthCommand.Create(console),
         };
         CommonOptions.AddTo(root);
         HelpWithExamples.AddTo(root);

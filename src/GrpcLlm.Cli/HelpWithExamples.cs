@@ -20,11 +20,32 @@ internal sealed class HelpWithExamples(HelpAction inner) : SynchronousCommandLin
             "grpcllm generate \"Once upon a time\" --max-tokens 64 --temperature 0.7",
             "cat letter.txt | grpcllm generate --model embedded --deadline 30s > answer.txt",
             "grpcllm generate - --json --logprobs < prompt.txt",
+            "grpcllm generate \"And in winter?\" --system \"Be brief.\" --conversation chat.json --tools tools.json",
         ],
         ["models"] = ["grpcllm models", "grpcllm models --json --address https://llm.example:443"],
         ["count-tokens"] = ["grpcllm count-tokens \"Once upon a time\"", "grpcllm count-tokens - < prompt.txt"],
         ["cancel"] = ["grpcllm cancel my-request-1"],
+        ["health"] = ["grpcllm health --address https://llm.example:443", "grpcllm health || echo down"],
     };
+
+    private static readonly string[] InputFiles =
+    [
+        "conversation  [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"parts\": [{\"text\": \"Hello\"}]}]",
+        "tools         [{\"name\": \"weather\", \"description\": \"…\", \"parameters\": {\"type\": \"object\"}}]",
+    ];
+
+    private static readonly Dictionary<string, string[]> ByInput = new(StringComparer.Ordinal)
+    {
+        ["generate"] = InputFiles,
+        ["count-tokens"] = InputFiles,
+    };
+
+    private static readonly (string Name, string Meaning)[] Environment =
+    [
+        (CommonOptions.AddressVariable, "address of the service, where --address is not given"),
+        (CommonOptions.ApiKeyVariable, "key of the caller, sent as authorization: Bearer"),
+        ("NO_COLOR", "no colour, if not empty"),
+    ];
 
     public override int Invoke(ParseResult parseResult)
     {
@@ -33,6 +54,17 @@ internal sealed class HelpWithExamples(HelpAction inner) : SynchronousCommandLin
         output.WriteLine("Examples:");
         foreach (var example in ByCommand.GetValueOrDefault(parseResult.CommandResult.Command.Name, Everything))
             output.WriteLine($"  {example}");
+
+        if (ByInput.GetValueOrDefault(parseResult.CommandResult.Command.Name) is { } files)
+        {
+            output.WriteLine();
+            output.WriteLine("Files:");
+            foreach (var line in files) output.WriteLine($"  {line}");
+        }
+
+        output.WriteLine();
+        output.WriteLine("Environment:");
+        foreach (var (name, meaning) in Environment) output.WriteLine($"  {name,-16} {meaning}");
 
         output.WriteLine();
         output.WriteLine("Exit codes:");

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
 using GrpcLlm.Client.Resilience;
@@ -20,6 +21,7 @@ internal sealed class ClientConnection : IDisposable
     /// <param name="ownedChannel">Channel to dispose with the client; null if it is the caller's.</param>
     public ClientConnection(CallInvoker callInvoker, GrpcLlmClientOptions options, GrpcChannel? ownedChannel)
     {
+        if (options.Headers is { } headers) callInvoker = callInvoker.Intercept(given => Merge(given, headers));
         Generations = new GenerationService.GenerationServiceClient(callInvoker);
         Health = new Health.HealthClient(callInvoker);
         DefaultModel = options.DefaultModel;
@@ -83,5 +85,17 @@ internal sealed class ClientConnection : IDisposable
     {
         _disposed = true;
         _ownedChannel?.Dispose();
+    }
+
+    private static Metadata Merge(Metadata given, Metadata headers)
+    {
+        var all = new Metadata();
+        foreach (var entry in given) all.Add(entry);
+        foreach (var entry in headers)
+        {
+            if (given.Get(entry.Key) is null) all.Add(entry);
+        }
+
+        return all;
     }
 }

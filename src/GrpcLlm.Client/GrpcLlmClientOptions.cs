@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
 namespace GrpcLlm.Client;
@@ -54,6 +55,13 @@ public sealed class GrpcLlmClientOptions
     /// </summary>
     /// <value>False by default: such options are refused.</value>
     public bool AllowInsecureCredentials { get; set; }
+
+    /// <summary>
+    /// Headers of every call, such as a gateway's. A header of the call's own, its credentials included, takes the place of
+    /// one of the same name. Must not change while calls run.
+    /// </summary>
+    /// <value>Null, none, by default.</value>
+    public Metadata? Headers { get; set; }
 
     /// <summary>Time to wait for a connection before a call fails.</summary>
     /// <value>Above 0; 10 seconds by default.</value>

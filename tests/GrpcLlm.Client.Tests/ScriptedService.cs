@@ -14,6 +14,9 @@ internal sealed class ScriptedService : GenerationService.GenerationServiceBase
     /// <summary>What Generate does.</summary>
     public Func<GenerateRequest, IServerStreamWriter<TokenChunk>, ServerCallContext, Task>? OnGenerate { get; set; }
 
+    /// <summary>Sees the headers of every call.</summary>
+    public Action<Metadata>? OnHeaders { get; set; }
+
     public Func<ListModelsRequest, ListModelsResponse>? OnListModels { get; set; }
 
     public Func<CountTokensRequest, CountTokensResponse>? OnCountTokens { get; set; }
@@ -42,16 +45,22 @@ internal sealed class ScriptedService : GenerationService.GenerationServiceBase
     };
 
     public override Task Generate(GenerateRequest request, IServerStreamWriter<TokenChunk> responseStream, ServerCallContext context) =>
-        OnGenerate?.Invoke(request, responseStream, context) ?? throw Unexpected();
+        Seen(context, OnGenerate?.Invoke(request, responseStream, context) ?? throw Unexpected());
 
     public override Task<ListModelsResponse> ListModels(ListModelsRequest request, ServerCallContext context) =>
-        Task.FromResult(OnListModels?.Invoke(request) ?? throw Unexpected());
+        Seen(context, Task.FromResult(OnListModels?.Invoke(request) ?? throw Unexpected()));
 
     public override Task<CountTokensResponse> CountTokens(CountTokensRequest request, ServerCallContext context) =>
-        Task.FromResult(OnCountTokens?.Invoke(request) ?? throw Unexpected());
+        Seen(context, Task.FromResult(OnCountTokens?.Invoke(request) ?? throw Unexpected()));
 
     public override Task<CancelGenerationResponse> CancelGeneration(CancelGenerationRequest request, ServerCallContext context) =>
-        Task.FromResult(OnCancel?.Invoke(request) ?? throw Unexpected());
+        Seen(context, Task.FromResult(OnCancel?.Invoke(request) ?? throw Unexpected()));
+
+    private T Seen<T>(ServerCallContext context, T result)
+    {
+        OnHeaders?.Invoke(context.RequestHeaders);
+        return result;
+    }
 
     private static RpcException Unexpected() => new(new Status(StatusCode.Unimplemented, "no test expects this call"));
 }

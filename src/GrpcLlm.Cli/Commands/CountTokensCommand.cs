@@ -9,16 +9,17 @@ internal static class CountTokensCommand
 {
     public static Command Create(CliConsole console)
     {
-        var prompt = GenerateOptions.CreatePrompt();
+        var input = new InputOptions();
         var model = GenerateOptions.CreateModel();
-        var command = new Command("count-tokens", "Count the input tokens of a prompt. Generates nothing.") { prompt, model };
+        var command = new Command("count-tokens", "Count the input tokens of a prompt or conversation. Generates nothing.");
+        input.AddTo(command);
+        command.Add(model);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var request = new CountTokensRequest
-            {
-                Prompt = await PromptInput.ReadAsync(parsed.GetValue(prompt), console, cancellationToken),
-                Model = parsed.GetValue(model) ?? "",
-            };
+            var given = await input.ReadAsync(parsed, console, cancellationToken);
+            var request = new CountTokensRequest { Model = parsed.GetValue(model) ?? "", Tools = { given.Tools } };
+            if (given.Conversation is { } conversation) request.Conversation = conversation;
+            else request.Prompt = given.Prompt;
             return await RunAsync(request, console, CommonOptions.Of(parsed), cancellationToken);
         });
         return command;

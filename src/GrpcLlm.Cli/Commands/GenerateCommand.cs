@@ -15,9 +15,8 @@ internal static class GenerateCommand
         options.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var prompt = await PromptInput.ReadAsync(options.PromptOf(parsed), console, cancellationToken);
-            return await RunAsync(
-                options.RequestOf(parsed, prompt), options.TimeoutOf(parsed), console, CommonOptions.Of(parsed), cancellationToken);
+            var request = await options.RequestOfAsync(parsed, console, cancellationToken);
+            return await RunAsync(request, options.TimeoutOf(parsed), console, CommonOptions.Of(parsed), cancellationToken);
         });
         return command;
     }

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using GrpcLlm.Cli.Output;
 using GrpcLlm.V1;
 using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
@@ -19,15 +21,19 @@ internal sealed class GenerateOptions
     /// </summary>
     private static readonly TimeSpan DeadlineGrace = TimeSpan.FromSeconds(2);
 
-    private readonly Argument<string?> _prompt = CreatePrompt();
+    private readonly InputOptions _input = new();
     private readonly Option<string?> _model = CreateModel();
     private readonly Option<uint?> _maxTokens = CreateNumber<uint>("--max-tokens", "N", "Most output tokens.");
     private readonly Option<double?> _temperature = CreateNumber<double>("--temperature", "T", "0 (greedy) to 2.");
     private readonly Option<double?> _topP = CreateNumber<double>("--top-p", "P", "Nucleus, above 0 to 1.");
     private readonly Option<uint?> _topK = CreateNumber<uint>("--top-k", "K", "Number of candidates; 0: no limit.");
     private readonly Option<double?> _minP = CreateNumber<double>("--min-p", "P", "Drop candidates below this share of the best one.");
+    private readonly Option<double?> _presence = CreateNumber<double>("--presence-penalty", "P", "-2 to 2, on tokens that are there already.");
+    private readonly Option<double?> _frequency = CreateNumber<double>("--frequency-penalty", "P", "-2 to 2, on tokens by how often they are there.");
+    private readonly Option<double?> _repetition = CreateNumber<double>("--repetition-penalty", "F", "Factor on tokens seen; 1 changes nothing.");
     private readonly Option<long?> _seed = CreateNumber<long>("--seed", "N", "Same seed, same text, where the model promises it.");
     private readonly Option<string[]> _stop = Create<string[]>("--stop", "TEXT", "Text that ends the answer. Repeatable.");
+    private readonly Option<ReasoningEffort?> _effort = Create<ReasoningEffort?>("--reasoning", "EFFORT", "none, minimal, low, medium, high or max.");
     private readonly Option<bool> _logprobs = new("--logprobs")
     {
         Description = "Ask for log probabilities; --json shows them per token.",
@@ -35,47 +41,49 @@ internal sealed class GenerateOptions
     private readonly Option<string?> _requestId = Create<string?>("--request-id", "ID", "Name of this generation, for `grpcllm cancel` and logs.");
     private readonly Option<TimeSpan?> _deadline = Create<TimeSpan?>("--deadline", "TIME", "Time until the server ends the answer: 500ms, 30s, 2m.");
 
-    public GenerateOptions() => _deadline.CustomParser = DurationText.Parse;
-
-    public static Argument<string?> CreatePrompt() => new("PROMPT")
+    public GenerateOptions()
     {
-        Description = "The prompt. `-`, or none with piped input: read it from stdin.",
-        Arity = ArgumentArity.ZeroOrOne,
-    };
+        _deadline.CustomParser = DurationText.Parse;
+        _effort.CustomParser = ParseEffort;
+    }
 
     public static Option<string?> CreateModel() =>
         Create<string?>("--model", "NAME", "Name or alias from `grpcllm models`. Default: the service's.", "-m");
 
     public void AddTo(Command command)
     {
-        command.Add(_prompt);
+        _input.AddTo(command);
         foreach (var option in new Option[]
         {
-            _model, _maxTokens, _temperature, _topP, _topK, _minP, _seed, _stop, _logprobs, _deadline, _requestId,
+            _model, _maxTokens, _temperature, _topP, _topK, _minP, _presence, _frequency, _repetition, _seed, _stop,
+            _effort, _logprobs, _deadline, _requestId,
         })
         {
             command.Add(option);
         }
     }
 
-    public string? PromptOf(ParseResult parsed) => parsed.GetValue(_prompt);
-
     /// <summary>When the call itself gives up. The server keeps the deadline, as the request's time budget.</summary>
     public TimeSpan? TimeoutOf(ParseResult parsed) => parsed.GetValue(_deadline) + DeadlineGrace;
 
     /// <summary>The request that a command line stands for.</summary>
-    public GenerateRequest RequestOf(ParseResult parsed, string prompt)
+    /// <exception cref="UsageException">There is no prompt, or a file cannot be read.</exception>
+    public async Task<GenerateRequest> RequestOfAsync(ParseResult parsed, CliConsole console, CancellationToken cancellationToken)
     {
+        var input = await _input.ReadAsync(parsed, console, cancellationToken);
         var request = new GenerateRequest
         {
             RequestId = parsed.GetValue(_requestId) ?? "",
             Model = parsed.GetValue(_model) ?? "",
-            Prompt = prompt,
+            Tools = { input.Tools },
         };
+        if (input.Conversation is { } conversation) request.Conversation = conversation;
+        else request.Prompt = input.Prompt;
         var sampling = SamplingOf(parsed);
         if (sampling.CalculateSize() > 0) request.Sampling = sampling;
         var limits = LimitsOf(parsed);
         if (limits.CalculateSize() > 0) request.Limits = limits;
+        if (parsed.GetValue(_effort) is { } effort) request.Reasoning = new ReasoningOptions { Effort = effort };
         if (parsed.GetValue(_logprobs)) request.Output = new OutputOptions { Logprobs = true };
         return request;
     }
@@ -87,6 +95,9 @@ internal sealed class GenerateOptions
         if (parsed.GetValue(_topP) is { } topP) sampling.TopP = topP;
         if (parsed.GetValue(_topK) is { } topK) sampling.TopK = topK;
         if (parsed.GetValue(_minP) is { } minP) sampling.MinP = minP;
+        if (parsed.GetValue(_presence) is { } presence) sampling.PresencePenalty = presence;
+        if (parsed.GetValue(_frequency) is { } frequency) sampling.FrequencyPenalty = frequency;
+        if (parsed.GetValue(_repetition) is { } repetition) sampling.RepetitionPenalty = repetition;
         if (parsed.GetValue(_seed) is { } seed) sampling.Seed = seed;
         return sampling;
     }
@@ -97,6 +108,18 @@ internal sealed class GenerateOptions
         if (parsed.GetValue(_maxTokens) is { } maxTokens) limits.MaxOutputTokens = maxTokens;
         if (parsed.GetValue(_deadline) is { } deadline) limits.TimeBudget = Duration.FromTimeSpan(deadline);
         return limits;
+    }
+
+    private static ReasoningEffort? ParseEffort(ArgumentResult result)
+    {
+        var text = result.Tokens.Single().Value;
+        foreach (var effort in Enum.GetValues<ReasoningEffort>())
+        {
+            if (effort != ReasoningEffort.Unspecified && string.Equals(Words.Of(effort), text, StringComparison.Ordinal)) return effort;
+        }
+
+        result.AddError($"'{text}' is no effort; write none, minimal, low, medium, high or max.");
+        return null;
     }
 
     private static Option<T> Create<T>(string name, string valueName, string description, params string[] aliases) =>

@@ -1,3 +1,4 @@
+using System.Text;
 using GrpcLlm.V1;
 
 namespace GrpcLlm.Cli.Output;
@@ -7,6 +8,7 @@ namespace GrpcLlm.Cli.Output;
 /// </summary>
 internal sealed class ChunkPrinter(CliConsole console, CommonOptions common)
 {
+    private readonly SortedDictionary<uint, OpenCall> _calls = [];
     private bool _lineOpen;
     private bool _reasoningOpen;
 
@@ -23,6 +25,7 @@ internal sealed class ChunkPrinter(CliConsole console, CommonOptions common)
         if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.Reasoning && common.IsVerbose) await WriteReasoningAsync(chunk.Reasoning);
         if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.Text) await WriteTextAsync(chunk.Text);
         if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.Refusal) await WriteTextAsync(chunk.Refusal);
+        if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.ToolCall) await WriteCallAsync(chunk.ToolCall);
     }
 
     /// <summary>Ends the line of the answer, so that what follows on a terminal begins on its own.</summary>
@@ -33,6 +36,8 @@ internal sealed class ChunkPrinter(CliConsole console, CommonOptions common)
         if (_lineOpen) await console.Out.WriteLineAsync();
         _lineOpen = false;
         await console.Out.FlushAsync();
+        foreach (var call in _calls.Values) await console.Error.WriteLineAsync(TerminalText.Line($"tool call {call.Name} was cut off"));
+        _calls.Clear();
     }
 
     private async Task WriteTextAsync(string text)
@@ -51,5 +56,27 @@ internal sealed class ChunkPrinter(CliConsole console, CommonOptions common)
     {
         await console.Error.WriteAsync(TerminalText.Block(text));
         _reasoningOpen = !text.EndsWith('\n');
+    }
+
+    /// <summary>Prints a tool call once it is whole, on a line of its own: <c>tool_call ID NAME ARGUMENTS</c>.</summary>
+    private async Task WriteCallAsync(ToolCallDelta delta)
+    {
+        if (!_calls.TryGetValue(delta.Index, out var call)) _calls.Add(delta.Index, call = new OpenCall(delta.Id, delta.Name));
+        call.Arguments.Append(delta.ArgumentsFragment);
+        if (!delta.Done) return;
+        _calls.Remove(delta.Index);
+        if (_reasoningOpen) await console.Error.WriteLineAsync();
+        _reasoningOpen = false;
+        if (_lineOpen) await console.Out.WriteLineAsync();
+        _lineOpen = false;
+        var arguments = call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}";
+        await console.Out.WriteLineAsync(TerminalText.Line($"tool_call {call.Id} {call.Name} {arguments}"));
+        await console.Out.FlushAsync();
+    }
+
+    /// <summary>A tool call that still comes in.</summary>
+    private sealed record OpenCall(string Id, string Name)
+    {
+        public StringBuilder Arguments { get; } = new();
     }
 }

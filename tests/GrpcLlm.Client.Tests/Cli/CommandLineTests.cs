@@ -45,6 +45,7 @@ public sealed class CommandLineTests
     [InlineData("models")]
     [InlineData("count-tokens")]
     [InlineData("cancel")]
+    [InlineData("health")]
     public async Task Help_OfEveryCommand_HasExamplesAndExitCodes(string command)
     {
         var run = await CliRun.OfAsync([.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]);
@@ -55,6 +56,8 @@ public sealed class CommandLineTests
             .TakeWhile(line => line.StartsWith("  ", StringComparison.Ordinal));
         examples.ShouldAllBe(line => line.Contains($"grpcllm {command}".TrimEnd(), StringComparison.Ordinal));
         examples.ShouldNotBeEmpty();
+        run.Output.ShouldContain(CommonOptions.AddressVariable);
+        run.Output.ShouldContain(CommonOptions.ApiKeyVariable);
         foreach (var (code, meaning) in ExitCodes.Documented) run.Output.ShouldContain($"{code,-3}  {meaning}");
     }
 
