@@ -7,15 +7,25 @@ namespace GrpcLlm.FunctionalTests.Resilience;
 /// <summary>A second attempt beside a slow one: the first token wins, the loser's socket closes at once.</summary>
 public sealed class HedgingTests
 {
-    private const string HedgeSoon = "GrpcLlm:Resilience:HedgeAfter=00:00:00.05";
+    private const string HedgeSoon = "GrpcLlm:Resilience:HedgeAfter=00:00:00.3";
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task SlowFirst_FastSecond_TheSecondServes_AndTheFirstIsClosed()
     {
-        await using var slow = TestUpstream.Start(static call => call.SilenceAsync());
-        await using var fast = Serving("from b");
+        // The fast one waits until the slow one was reached: an attempt may be given up while it still connects.
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var slow = TestUpstream.Start(call =>
+        {
+            reached.SetResult();
+            return call.SilenceAsync();
+        });
+        await using var fast = TestUpstream.Start(async call =>
+        {
+            await reached.Task;
+            await ServeAsync(call, "from b");
+        });
         await using var server = await StartAsync([slow, fast], HedgeSoon);
 
         var answer = await Answer.OfAsync(server, Prompt);
@@ -127,7 +137,7 @@ public sealed class HedgingTests
     public async Task Hedges_CountAsAttempts()
     {
         await using var slow = TestUpstream.Start(static call => call.SilenceAsync());
-        await using var server = await StartAsync([slow, slow, slow], HedgeSoon, "GrpcLlm:Resilience:MaxAttempts=2", "GrpcLlm:Resilience:TotalTimeout=00:00:00.6");
+        await using var server = await StartAsync([slow, slow, slow], HedgeSoon, "GrpcLlm:Resilience:MaxAttempts=2", "GrpcLlm:Resilience:TotalTimeout=00:00:04");
 
         var answer = await Answer.OfAsync(server, Prompt);
 
