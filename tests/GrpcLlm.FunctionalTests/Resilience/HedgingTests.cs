@@ -115,7 +115,12 @@ public sealed class HedgingTests
         var answer = await Answer.OfAsync(server, Prompt);
 
         answer.Text.ShouldBe("from a");
-        answer.Told().ShouldBe(["a Served", "b Failed UpstreamUnavailable hedged"]);
+        var told = answer.Told().ToList();
+        told[0].ShouldBe("a Served");
+
+        // The refusal and the first token race to the server; whichever it reads first, the first route serves.
+        told[1].ShouldBeOneOf("b Failed UpstreamUnavailable hedged", "b Cancelled hedged");
+        told.Count.ShouldBe(2);
     }
 
     [Fact]
