@@ -268,9 +268,21 @@ internal sealed class AttemptPlan
             if (reason == ErrorReason.UpstreamRateLimited
                 && _failures.Exists(static one => ErrorTable.ReasonOf(one, delivered: false) != ErrorReason.UpstreamRateLimited))
                 reason = ErrorReason.UpstreamUnavailable;
-            var wait = SoonestLane() is { } soonest && soonest > TimeSpan.Zero ? soonest : last.RetryAfter;
-            return new CallFailureException(reason, last.Message, last) { RetryAfter = wait };
+            return new CallFailureException(reason, last.Message, last) { RetryAfter = WaitToTell(last) };
         }
+    }
+
+    /// <summary>
+    /// The time until a lane may be tried. Where it is a rest that a backend asked for in this very call, in the backend's
+    /// own words: not less the milliseconds since.
+    /// </summary>
+    private TimeSpan? WaitToTell(BackendException last)
+    {
+        if (SoonestLane() is not { } soonest || soonest <= TimeSpan.Zero) return last.RetryAfter;
+        var elapsed = TimeSpan.FromMicroseconds(Clock.ElapsedMicroseconds);
+        var asked = _failures.Select(static one => one.RetryAfter)
+            .Where(wait => wait >= soonest && wait - soonest <= elapsed).Min();
+        return asked ?? soonest;
     }
 
     private PlannedAttempt? Find(bool hedged)
