@@ -73,10 +73,9 @@ internal sealed class FunctionLoop(IChatClient inner) : DelegatingChatClient(inn
         {
             throw;
         }
-#pragma warning disable CA1031 // A function may throw anything; the model is told that it failed, and not how.
         catch (Exception exception)
-#pragma warning restore CA1031
         {
+            // A function may throw anything; the model is told that it failed, and not how.
             return new FunctionResultContent(call.CallId, "Error: the function failed.") { Exception = exception };
         }
     }

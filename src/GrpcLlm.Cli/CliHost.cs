@@ -51,10 +51,9 @@ internal static class CliHost
             // Nobody reads the results any more: the call has been cancelled on the way here.
             return failures.WriteUnexpected("cannot write the results", exception);
         }
-#pragma warning disable CA1031 // The outermost frame: whatever else went wrong is told in the same form.
         catch (Exception exception)
-#pragma warning restore CA1031
         {
+            // The outermost frame: whatever else went wrong is told in the same form.
             return failures.WriteUnexpected("unexpected failure", exception);
         }
         finally

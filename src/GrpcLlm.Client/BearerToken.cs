@@ -38,10 +38,9 @@ internal sealed class BearerToken(string? apiKey, Func<CancellationToken, ValueT
         {
             throw;
         }
-#pragma warning disable CA1031 // Whatever the caller's provider throws is why the call failed.
         catch (Exception exception)
-#pragma warning restore CA1031
         {
+            // Whatever the caller's provider throws is why the call failed.
             throw Failed("The token provider failed.", exception);
         }
 

@@ -144,6 +144,7 @@ internal sealed class AttemptPlan
                 Hedged = planned.Hedged,
                 StartUs = (ulong)Clock.ElapsedMicroseconds,
             });
+            Account();
             _attempts.Add(attempt);
             _running++;
             Tell(attempt, ProgressPhase.WaitingForFirstToken);
@@ -288,22 +289,22 @@ internal sealed class AttemptPlan
     private PlannedAttempt? Find(bool hedged)
     {
         if (_unanswered is { Rule.OtherKey: true, Route: var failed } && !_routeIsOut[failed]
-            && _routes[failed].Pool.Pick(_triedThisRound) is { } other) return new PlannedAttempt(failed, _routes[failed], other, hedged);
+            && _routes[failed].Pool.Pick(_triedThisRound, out _) is { } other) return new PlannedAttempt(failed, _routes[failed], other, hedged);
 
         for (var index = _route + 1; index < _routes.Count; index++)
         {
             if (_routeIsOut[index]) continue;
             _route = index;
-            var pool = _routes[index].Pool;
-            if (pool.Pick(_triedThisRound) is { } lane) return new PlannedAttempt(index, _routes[index], lane, hedged);
-            if (pool.FirstToPass() is { } obstacle) _failures.Add(obstacle.ToException());
+            if (_routes[index].Pool.Pick(_triedThisRound, out var obstacle) is { } lane)
+                return new PlannedAttempt(index, _routes[index], lane, hedged);
+            if (obstacle is { } rest) _failures.Add(rest.ToException());
         }
 
         if (!hedged) return null;
 
         // Beside itself, on another key if there is one.
         var (slow, route) = (_attempts[^1].Planned.RouteIndex, _attempts[^1].Planned.Route);
-        return (route.Pool.Pick(_triedThisRound) ?? route.Pool.Pick()) is { } same ? new PlannedAttempt(slow, route, same, hedged) : null;
+        return (route.Pool.Pick(_triedThisRound, out _) ?? route.Pool.Pick()) is { } same ? new PlannedAttempt(slow, route, same, hedged) : null;
     }
 
     private TimeSpan? SoonestLane()

@@ -42,30 +42,37 @@ internal sealed class LanePool : IAsyncDisposable
     public bool IsUsable => Pick() is not null;
 
     /// <summary>The lane with the least load among those that may be tried now; null if there is none.</summary>
+    public Lane? Pick() => Pick(except: null, out _);
+
+    /// <summary>The same, and in the same look what stands in the way: a lane's rest may pass at any moment.</summary>
     /// <param name="except">Lanes not to take.</param>
-    public Lane? Pick(IReadOnlySet<Lane>? except = null)
+    /// <param name="obstacle">Where every lane rests, the obstacle that passes first; else null.</param>
+    public Lane? Pick(IReadOnlySet<Lane>? except, out Obstacle? obstacle)
     {
         Lane? best = null;
+        Obstacle? first = null;
+        var allRest = true;
         foreach (var lane in _lanes)
         {
-            if (except?.Contains(lane) == true || (best is not null && best.Load <= lane.Load)) continue;
-            if (lane.Obstacle is null) best = lane;
+            if (lane.Obstacle is { } rest)
+            {
+                if (first is null || rest.Wait < first.Value.Wait) first = rest;
+                continue;
+            }
+
+            allRest = false;
+            if (except?.Contains(lane) != true && (best is null || lane.Load < best.Load)) best = lane;
         }
 
+        obstacle = allRest ? first : null;
         return best;
     }
 
     /// <summary>What stands in the way where no lane may be tried now: the obstacle that passes first.</summary>
     public Obstacle? FirstToPass()
     {
-        Obstacle? first = null;
-        foreach (var lane in _lanes)
-        {
-            if (lane.Obstacle is not { } obstacle) return null;
-            if (first is null || obstacle.Wait < first.Value.Wait) first = obstacle;
-        }
-
-        return first;
+        Pick(except: null, out var obstacle);
+        return obstacle;
     }
 
     /// <summary>Asks the provider about a model, unless it is given a rest; less is known where that fails.</summary>
@@ -76,15 +83,14 @@ internal sealed class LanePool : IAsyncDisposable
     /// <exception cref="BackendException">The backend failed.</exception>
     public async ValueTask<InputTokenCount> CountInputTokensAsync(BackendCall call, CancellationToken cancellationToken)
     {
-        var lane = Pick();
-        if (lane is null && FirstToPass() is { } obstacle) throw obstacle.ToException();
+        var lane = Pick(except: null, out var obstacle) ?? throw obstacle!.Value.ToException();
         try
         {
-            return await Backend.CountInputTokensAsync(call with { Key = lane?.Key }, cancellationToken);
+            return await Backend.CountInputTokensAsync(call with { Key = lane.Key }, cancellationToken);
         }
         catch (BackendException exception)
         {
-            lane?.Note(exception);
+            lane.Note(exception);
             throw;
         }
     }

@@ -176,6 +176,22 @@ public sealed class AttemptsTests : IDisposable
     }
 
     [Fact]
+    public async Task Hedge_BesideAQueuedAttempt_EndsTheTimeInTheQueue()
+    {
+        var opening = OpenAsync(Hedged(2), Route("a", static events => events.Add(Queued(1))), Route("b", Silent()));
+        await Asked(1);
+        _rig.Time.Advance(TimeSpan.FromSeconds(2));
+        await Asked(2);
+        _rig.Time.Advance(TimeSpan.FromSeconds(1));
+        _events[1].Add(TextDelta("x"));
+
+        await opening;
+
+        _rig.Record.QueueMicroseconds.ShouldBe(2_000_000);
+        _rig.Record.WaitingMicroseconds.ShouldBe(1_000_000);
+    }
+
+    [Fact]
     public async Task Hedge_FirstIsFasterAfterAll_SecondIsGivenUp()
     {
         var opening = OpenAsync(Hedged(2), Route("a", Silent()), Route("b", Silent()));

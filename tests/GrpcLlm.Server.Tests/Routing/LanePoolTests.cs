@@ -36,7 +36,8 @@ public sealed class LanePoolTests
         var lane = pool.Pick().ShouldNotBeNull();
         lane.Key.ShouldBeNull();
         lane.KeyLabel.ShouldBeEmpty();
-        pool.Pick(new HashSet<Lane> { lane }).ShouldBeNull();
+        pool.Pick(new HashSet<Lane> { lane }, out var obstacle).ShouldBeNull();
+        obstacle.ShouldBeNull("it is free, only not to be taken");
     }
 
     [Fact]
@@ -136,6 +137,33 @@ public sealed class LanePoolTests
         var first = pool.FirstToPass().ShouldNotBeNull();
         first.ShouldBe(new Obstacle(BackendFailure.RateLimited, TimeSpan.FromSeconds(9)));
         first.ToException().RetryAfter.ShouldBe(TimeSpan.FromSeconds(9));
+    }
+
+    [Fact]
+    public void Pick_RestThatPassesMeanwhile_IsALaneOrAnObstacleNeverNeither()
+    {
+        // A clock that goes on with every look, so that the rest ends between two of them.
+        var time = new RestlessTimeProvider();
+        var pool = Lanes.To(new FakeBackend("b"), new ResilienceOptions(), time);
+        for (var steps = 1; steps < 20; steps++)
+        {
+            pool.Lanes[0].Note(new BackendException(BackendFailure.RateLimited, "429") { RetryAfter = TimeSpan.FromTicks(steps) });
+
+            var lane = pool.Pick(except: null, out var obstacle);
+
+            (lane is null).ShouldBe(obstacle is not null);
+            while (pool.Pick() is null)
+            {
+                // Until it may be tried again.
+            }
+        }
+    }
+
+    private sealed class RestlessTimeProvider : TimeProvider
+    {
+        private DateTimeOffset _now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+        public override DateTimeOffset GetUtcNow() => _now += TimeSpan.FromTicks(1);
     }
 
     [Fact]

@@ -67,10 +67,9 @@ internal abstract class PacedWork : IValueTaskSource
 
             _cancellationToken.ThrowIfCancellationRequested();
         }
-#pragma warning disable CA1031 // Whatever goes wrong belongs to this stream's reader; the worker serves the others.
         catch (Exception error)
-#pragma warning restore CA1031
         {
+            // Whatever goes wrong belongs to this stream's reader; the worker serves the others.
             Volatile.Write(ref _state, Ended);
             _step.SetException(error is BackendException or OperationCanceledException
                 ? error
