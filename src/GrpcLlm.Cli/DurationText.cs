@@ -13,15 +13,19 @@ internal static class DurationText
     public static TimeSpan? Parse(ArgumentResult result)
     {
         var text = result.Tokens.Single().Value;
-        var (unit, factor) = Units.FirstOrDefault(u => text.EndsWith(u.Unit, StringComparison.Ordinal), ("", 1));
-        var digits = text.AsSpan(0, text.Length - unit.Length);
-        if (double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
-            && number * factor > 0 && number * factor <= Longest.TotalSeconds)
-        {
-            return TimeSpan.FromSeconds(number * factor);
-        }
-
+        if (TryParse(text, out var duration)) return duration;
         result.AddError($"'{text}' is no duration; write 500ms, 30s, 2m or 1h.");
         return null;
+    }
+
+    /// <summary>Reads a duration above 0 and of at most a day.</summary>
+    public static bool TryParse(string text, out TimeSpan duration)
+    {
+        var (unit, factor) = Units.FirstOrDefault(u => text.EndsWith(u.Unit, StringComparison.Ordinal), ("", 1));
+        var digits = text.AsSpan(0, text.Length - unit.Length);
+        var isNumber = double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number);
+        var isDuration = isNumber && number * factor > 0 && number * factor <= Longest.TotalSeconds;
+        duration = isDuration ? TimeSpan.FromSeconds(number * factor) : default;
+        return isDuration;
     }
 }

@@ -70,13 +70,13 @@ internal sealed record BenchRun
     /// <summary>Failed measured streams, the most frequent reason first.</summary>
     public IReadOnlyList<ErrorCount> Errors { get; init; } = [];
 
-    /// <summary>The run second by second, or in longer steps, warm-up included.</summary>
+    /// <summary>The run step by step, warm-up included: a step is 0.1 s in short runs, else a second, and longer in long ones.</summary>
     public IReadOnlyList<TimelinePoint> Timeline { get; init; } = [];
 
     /// <summary>Length of a step of <see cref="Timeline"/> in seconds.</summary>
     public double TimelineStepSeconds { get; init; } = 1;
 
-    /// <summary>Streams in detail: all of them, or a sample drawn evenly; ordered by planned start.</summary>
+    /// <summary>Measured streams that ended, in detail: all of them, or 2,000 drawn evenly; ordered by planned start.</summary>
     public IReadOnlyList<StreamSample> StreamSamples { get; init; } = [];
 
     /// <summary>How exact the times are, measured against a known schedule. Null: not measured in this run.</summary>
@@ -103,6 +103,9 @@ internal enum RunEnd
 
     /// <summary>The target stopped answering; what there is stands.</summary>
     TargetLost,
+
+    /// <summary>More streams were open at once than this program may hold (<c>--max-open</c>); what there is stands.</summary>
+    OpenLimit,
 }
 
 /// <summary>What measured, and where.</summary>
@@ -157,8 +160,14 @@ internal sealed record LoadSettings
     /// <summary>Seconds after which no call starts; null: not bounded by time.</summary>
     public double? DurationSeconds { get; init; }
 
-    /// <summary>Seconds at the beginning that are left out of every figure but the timeline.</summary>
+    /// <summary>Seconds at the beginning whose calls are left out of every figure but the timeline.</summary>
     public double WarmupSeconds { get; init; }
+
+    /// <summary>Number of calls at the beginning that are left out likewise (<c>skipFirst</c> in ghz).</summary>
+    public long SkipFirst { get; init; }
+
+    /// <summary>Longest time of one call in seconds; null: not bounded.</summary>
+    public double? TimeoutSeconds { get; init; }
 
     /// <summary>Steps of concurrency or rate, as text; empty: constant.</summary>
     public string Schedule { get; init; } = "";
@@ -182,11 +191,16 @@ internal sealed record StreamCounts
     /// <summary>Ended in an error.</summary>
     public long Failed { get; init; }
 
-    /// <summary>Still ran when the run was interrupted; they are in no figure.</summary>
+    /// <summary>
+    /// Still ran when the run was over and were cancelled then; they are in no figure, but for the tokens and messages that
+    /// had arrived.
+    /// </summary>
     public long Unfinished { get; init; }
 }
 
-/// <summary>Rates over the measured part. Tokens and chunks count when they arrive, of failed streams too.</summary>
+/// <summary>
+/// Rates over the measured part. Tokens and chunks count when they arrive, whatever becomes of their stream.
+/// </summary>
 internal sealed record Throughput
 {
     /// <summary>Input tokens of successful streams.</summary>
@@ -217,7 +231,7 @@ internal sealed record Distribution
     /// <summary>Exact mean.</summary>
     public required double Mean { get; init; }
 
-    /// <summary>Exact standard deviation.</summary>
+    /// <summary>Exact standard deviation, of the values as a whole population.</summary>
     public required double StandardDeviation { get; init; }
 
     /// <summary>Exact smallest value.</summary>
@@ -226,7 +240,10 @@ internal sealed record Distribution
     /// <summary>Exact largest value.</summary>
     public required double Max { get; init; }
 
-    /// <summary>Percentiles, within the histogram's error.</summary>
+    /// <summary>
+    /// Median. Percentiles are by nearest rank: the smallest value that at least that share of all values do not exceed;
+    /// exact or too large by less than 0.1 %.
+    /// </summary>
     public required double P50 { get; init; }
 
     /// <summary>90th.</summary>
@@ -241,7 +258,10 @@ internal sealed record Distribution
     /// <summary>99.9th.</summary>
     public required double P999 { get; init; }
 
-    /// <summary>Buckets that hold anything, ascending: the largest value that each may hold, and how many it holds.</summary>
+    /// <summary>
+    /// Buckets that hold anything, ascending: the largest value that each may hold, and how many it holds. At most 512: as
+    /// narrow as they may be for that, at best 0.1 % of their value.
+    /// </summary>
     public required IReadOnlyList<Bucket> Buckets { get; init; }
 }
 
@@ -259,7 +279,10 @@ internal sealed record SloResult
     /// <summary>Largest value that meets it.</summary>
     public required double Limit { get; init; }
 
-    /// <summary>Share of measured streams that met it, 0 to 1; a failed stream meets none.</summary>
+    /// <summary>
+    /// Share of measured streams that met it, 0 to 1. A failed stream meets none; one without such a time (TPOT of a single
+    /// token) meets it.
+    /// </summary>
     public required double Share { get; init; }
 }
 
