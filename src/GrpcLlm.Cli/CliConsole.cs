@@ -20,7 +20,7 @@ internal sealed record CliConsole(TextReader In, TextWriter Out, TextWriter Erro
     /// <summary>Whether a person reads the results: then control characters of a model do not reach the terminal.</summary>
     public bool OutputIsTerminal { get; init; }
 
-    /// <summary>Whether diagnostics may be coloured.</summary>
+    /// <summary>Whether diagnostics go to a terminal and may be coloured or animated.</summary>
     public bool Color { get; init; }
 
     /// <summary>Environment variables.</summary>

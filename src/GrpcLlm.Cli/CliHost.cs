@@ -71,6 +71,7 @@ internal static class CliHost
             CountTokensCommand.Create(console),
             CancelCommand.Create(console),
             HealthCommand.Create(console),
+            BenchCommand.Create(console),
         };
         CommonOptions.AddTo(root);
         HelpWithExamples.AddTo(root);

@@ -84,7 +84,11 @@ internal sealed record CommonOptions(string? AddressText, bool IsJson, bool IsVe
 
     /// <summary>A client of the service that the command line names.</summary>
     /// <exception cref="UsageException">A header or the key cannot be sent.</exception>
-    public GrpcLlmClient CreateClient(CliConsole console)
+    public GrpcLlmClient CreateClient(CliConsole console) => new(ClientOptionsIn(console));
+
+    /// <summary>How to connect to the service that the command line names: valid, and the caller's own.</summary>
+    /// <exception cref="UsageException">A header or the key cannot be sent.</exception>
+    public GrpcLlmClientOptions ClientOptionsIn(CliConsole console)
     {
         var headers = HeadersOf(HeaderTexts);
         var options = new GrpcLlmClientOptions
@@ -96,14 +100,8 @@ internal sealed record CommonOptions(string? AddressText, bool IsJson, bool IsVe
             AllowInsecureCredentials = AllowsInsecureCredentials,
             Headers = headers,
         };
-        try
-        {
-            return new GrpcLlmClient(options);
-        }
-        catch (ArgumentException exception) when (options.ApiKey is not null)
-        {
-            throw new UsageException($"${ApiKeyVariable} cannot be used: {exception.Message}");
-        }
+        var errors = OptionsErrors.Of(options, ownsChannel: true);
+        return errors.Count == 0 ? options : throw new UsageException($"${ApiKeyVariable} cannot be used: {string.Join(' ', errors)}");
     }
 
     private static Metadata? HeadersOf(IReadOnlyList<string> texts)

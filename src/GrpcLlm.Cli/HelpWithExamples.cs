@@ -25,6 +25,14 @@ internal sealed class HelpWithExamples(HelpAction inner) : SynchronousCommandLin
         ["models"] = ["grpcllm models", "grpcllm models --json --address https://llm.example:443"],
         ["count-tokens"] = ["grpcllm count-tokens \"Once upon a time\"", "grpcllm count-tokens - < prompt.txt"],
         ["cancel"] = ["grpcllm cancel my-request-1"],
+        ["bench"] =
+        [
+            "grpcllm bench --model simulator --concurrency 20 --total 200",
+            "grpcllm bench --model simulator --rps 50 --arrivals poisson --duration 1m --warmup 5s --slo ttft=300ms --slo tpot=50ms",
+            "grpcllm bench --config profile.json --output run.json --output streams.csv",
+            "grpcllm bench --dataset prompts.jsonl --shuffle --seed 7 --error-budget 0.01 --append nightly.json",
+        ],
+        ["calibrate"] = ["grpcllm bench calibrate", "grpcllm bench calibrate --callers 1 --callers 500 --connections 4"],
         ["health"] = ["grpcllm health --address https://llm.example:443", "grpcllm health || echo down"],
     };
 

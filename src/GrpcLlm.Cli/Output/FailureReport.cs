@@ -26,7 +26,7 @@ internal sealed class FailureReport(CliConsole console, CommonOptions common)
     /// <summary>A command line that cannot be carried out.</summary>
     public int WriteUsage(string message, Command command)
     {
-        var help = command is RootCommand ? "grpcllm --help" : $"grpcllm {command.Name} --help";
+        var help = command is RootCommand ? "grpcllm --help" : $"grpcllm {PathOf(command)} --help";
         if (common.IsJson) WriteJson(JsonFields.Of("USAGE", message, ExitCodes.Usage));
         else WriteLines("wrong usage", message, $"{help} shows how", exception: null);
         return ExitCodes.Usage;
@@ -47,6 +47,12 @@ internal sealed class FailureReport(CliConsole console, CommonOptions common)
         else WriteLines(what, exception.Message, common.IsVerbose ? "" : "--verbose shows where", exception);
         return ExitCodes.Failed;
     }
+
+    /// <summary>A command with those that it stands under: <c>bench calibrate</c>.</summary>
+    private static string PathOf(Command command) =>
+        command.Parents.OfType<Command>().FirstOrDefault(parent => parent is not RootCommand) is { } parent
+            ? $"{PathOf(parent)} {command.Name}"
+            : command.Name;
 
     private string Address()
     {
