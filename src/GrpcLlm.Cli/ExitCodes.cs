@@ -10,18 +10,20 @@ internal static class ExitCodes
     public const int Well = 0;
     public const int Failed = 1;
     public const int Usage = 2;
+    public const int ObjectiveMissed = 3;
     public const int Rejected = 4;
     public const int NotAllowed = 5;
     public const int Unavailable = 6;
     public const int CutShort = 7;
     public const int Interrupted = 130;
 
-    /// <summary>The codes as <c>--help</c> lists them. 3 is kept for a missed service level objective of a benchmark.</summary>
+    /// <summary>The codes as <c>--help</c> lists them.</summary>
     public static readonly IReadOnlyList<(int Code, string Meaning)> Documented =
     [
         (Well, "well"),
         (Failed, "failed otherwise"),
         (Usage, "wrong usage"),
+        (ObjectiveMissed, "a benchmark missed its service level objectives or its error budget"),
         (Rejected, "request rejected"),
         (NotAllowed, "not authenticated or forbidden"),
         (Unavailable, "unavailable: no server, overloaded, over a limit or no token in time"),
