@@ -1,0 +1,28 @@
+namespace GrpcLlm.Pages;
+
+/// <summary>A share as a bar with its number, and a mark where it had to be.</summary>
+internal static class Meter
+{
+    /// <summary>Writes a meter; <paramref name="share"/> and <paramref name="required"/> are 0 to 1.</summary>
+    public static void Write(Markup markup, string label, double share, double? required = null)
+    {
+        var missed = share < required;
+        var text = required is { } least ? $"{Figures.Share(share)} of {Figures.Share(least)} required" : Figures.Share(share);
+        using (markup.In("div", ("class", "meter")))
+        {
+            using (markup.In("p"))
+            {
+                markup.Element("span", label);
+                markup.Element("strong", text, ("class", missed ? "bad" : null));
+            }
+
+            using (markup.In("svg", ("role", "img"), ("aria-label", $"{label}: {text}"), ("width", "100%"), ("height", "12")))
+            {
+                markup.Empty("rect", ("class", "track"), ("width", "100%"), ("height", "8"), ("y", "2"), ("rx", "2"));
+                markup.Empty("rect", ("class", missed ? "level missed" : "level"), ("width", PlotFrame.Percent(Math.Clamp(share, 0, 1))), ("height", "8"), ("y", "2"), ("rx", "2"));
+                if (required is { } mark)
+                    markup.Empty("line", ("class", "mark"), ("x1", PlotFrame.Percent(mark)), ("x2", PlotFrame.Percent(mark)), ("y1", "0"), ("y2", "12"));
+            }
+        }
+    }
+}
