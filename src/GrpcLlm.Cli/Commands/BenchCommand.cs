@@ -19,6 +19,8 @@ internal static class BenchCommand
             "Put a service under load and measure its streams: time to first token, time per token, errors, goodput. "
             + "Exit code 3 if objectives or the error budget are missed.")
         {
+            BenchReportCommand.Create(console, (path, output, common, cancellationToken) => ReportAsync(path, output, console, common, cancellationToken)),
+            BenchCompareCommand.Create(console),
             CalibrateCommand.Create(console),
         };
         options.AddTo(command);
@@ -34,7 +36,7 @@ internal static class BenchCommand
             common = common with { AddressText = common.AddressText ?? $"{(setup.Profile.Insecure ? "http" : "https")}://{host}" };
         var connection = ConnectionOf(setup, common.ClientOptionsIn(console));
         var earlier = await EarlierRunsAsync(setup, connection.Address!, cancellationToken);
-        using var files = ResultFiles.Open(setup.Outputs);
+        using var files = ResultFiles.Open(setup.Outputs, setup.Runs);
         using var target = await Target.ConnectAsync(connection, setup.Plan.Connections, cancellationToken);
 
         var runs = new List<BenchRun>();
@@ -58,6 +60,17 @@ internal static class BenchCommand
         return code;
     }
 
+    /// <summary>Tells what a result file holds, as after the run.</summary>
+    private static async Task<int> ReportAsync(
+        string path, string? output, CliConsole console, CommonOptions common, CancellationToken cancellationToken)
+    {
+        var file = await BenchFileReader.ReadAsync(path, cancellationToken);
+        if (output is not null) await ResultFiles.ConvertAsync(file, output);
+        if (common.IsJson) await console.Out.WriteLineAsync(Encoding.UTF8.GetString(BenchJson.Compact(file)));
+        else for (var index = 0; index < file.Runs.Count; index++) await SummariseAsync(file.Runs[index], index + 1, file.Runs.Count, console, common);
+        return ExitCodes.Well;
+    }
+
     private static async Task<BenchRun> MeasureAsync(
         BenchSetup setup, Target target, StreamCsv? csv, CliConsole console, CommonOptions common, CancellationToken cancellationToken)
     {
@@ -67,11 +80,16 @@ internal static class BenchCommand
         return await load.RunAsync(cancellationToken);
     }
 
-    private static async Task TellAsync(BenchRun run, int number, int of, CliConsole console, CommonOptions common)
+    private static async Task SummariseAsync(BenchRun run, int number, int of, CliConsole console, CommonOptions common)
     {
         if (of > 1) await console.Out.WriteLineAsync($"{(number > 1 ? "\n" : "")}run {number} of {of}");
         await RunSummary.WriteAsync(console.Out, run, common.IsVerbose);
         await console.Out.FlushAsync();
+    }
+
+    private static async Task TellAsync(BenchRun run, int number, int of, CliConsole console, CommonOptions common)
+    {
+        await SummariseAsync(run, number, of, console, common);
         if (run.EndDetail.Length > 0)
             await console.Error.WriteLineAsync(TerminalText.Line($"grpcllm: {run.EndDetail} What was measured until then is above."));
     }

@@ -26,7 +26,7 @@ internal static class BenchReportCommand
         };
         var output = new Option<string?>("--output", "-o")
         {
-            Description = "For a result file of grpcllm bench: file to write the report to, by its ending .html, .csv or .ghz.json.",
+            Description = "For a result file of grpcllm bench: file to write the report to, by its ending .html, .json or .ghz.json.",
             HelpName = "FILE",
         };
         var cut = new Option<long?>("--stream-call-count")

@@ -46,6 +46,8 @@ public sealed class CommandLineTests
     [InlineData("count-tokens")]
     [InlineData("cancel")]
     [InlineData("health")]
+    [InlineData("bench")]
+    [InlineData("bench calibrate")]
     public async Task Help_OfEveryCommand_HasExamplesAndExitCodes(string command)
     {
         var run = await CliRun.OfAsync([.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]);

@@ -18,7 +18,7 @@ public sealed class RunAggregateTests
         run.Metrics[MetricNames.Ntpot].Mean.ShouldBe((200 + (19 * 20)) / 20.0, 1e-9);
         run.Metrics[MetricNames.Itl].Count.ShouldBe(50 * 19);
         run.Metrics[MetricNames.E2e].Mean.ShouldBe(580, 1e-9);
-        run.Metrics.ShouldNotContainKey(MetricNames.ScheduleDelay);
+        run.Metrics.Keys.ShouldNotContain(MetricNames.ScheduleDelay);
         run.MeasuredSeconds.ShouldBe(0.490 + 0.580, 1e-9);
         run.Throughput.OutputTokens.ShouldBe(1000);
         run.Throughput.InputTokens.ShouldBe(350);

@@ -106,7 +106,7 @@ public sealed class BenchSchemaTests
         return type.Namespace == typeof(BenchFile).Namespace && !type.IsEnum ? type : null;
     }
 
-    private static IEnumerable<PropertyInfo> Members(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance);
+    private static PropertyInfo[] Members(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance);
 
     private static bool IsNullable(PropertyInfo member) => Nullability.Create(member).ReadState == NullabilityState.Nullable;
 
