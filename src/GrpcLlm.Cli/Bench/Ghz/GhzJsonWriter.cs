@@ -18,7 +18,7 @@ internal static class GhzJsonWriter
     private static readonly int[] Percentages = [10, 25, 50, 75, 90, 95, 99];
 
     /// <summary>The run as ghz's JSON, on one line.</summary>
-    public static string Write(BenchRun run) => JsonSerializer.Serialize(ReportOf(run), GhzJson.Default.GhzReport);
+    public static string Write(BenchRun run) => JsonSerializer.Serialize(ReportOf(run), GhzJson.Options);
 
     /// <summary>The run as ghz's report.</summary>
     public static GhzReport ReportOf(BenchRun run)

@@ -5,7 +5,7 @@ namespace GrpcLlm.Cli.Bench.Ghz;
 
 /// <summary>
 /// The report that ghz writes with <c>--format json</c> or <c>pretty</c> (0.121; https://ghz.sh/docs/output), and that
-/// ghz-web takes. Times are whole nanoseconds. Members that this program does not need are kept in <see cref="More"/>.
+/// ghz-web takes. Times are whole nanoseconds. Members that this program does not need are skipped.
 /// </summary>
 internal sealed record GhzReport
 {
@@ -58,12 +58,7 @@ internal sealed record GhzReport
     public IReadOnlyList<GhzDetail>? Details { get; init; }
 
     /// <summary>Free labels.</summary>
-    public IReadOnlyDictionary<string, string>? Tags { get; init; }
-
-    /// <summary>What else stands there.</summary>
-    [JsonExtensionData]
-    public Dictionary<string, JsonElement>? More { get; init; }
-}
+    public IReadOnlyDictionary<string, string>? Tags { get; init; }}
 
 /// <summary>The options of a run as ghz repeats them in its report. It does not repeat <c>stream-call-count</c>.</summary>
 internal sealed record GhzReportOptions
@@ -102,12 +97,7 @@ internal sealed record GhzReportOptions
     public string? Name { get; init; }
 
     [JsonPropertyName("skipFirst")]
-    public long? SkipFirst { get; init; }
-
-    /// <summary>What else stands there.</summary>
-    [JsonExtensionData]
-    public Dictionary<string, JsonElement>? More { get; init; }
-}
+    public long? SkipFirst { get; init; }}
 
 /// <summary>A percentile.</summary>
 /// <param name="Percentage">Which one.</param>
@@ -128,8 +118,14 @@ internal sealed record GhzBucket(double Mark, long Count, double Frequency);
 internal sealed record GhzDetail(DateTimeOffset Timestamp, long Latency, string Error, string Status);
 
 /// <summary>The one form of a <see cref="GhzReport"/> in JSON.</summary>
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(GhzReport))]
-internal sealed partial class GhzJson : JsonSerializerContext;
+internal static class GhzJson
+{
+    /// <summary>
+    /// ghz's names. Read by reflection: the source generator forgets what a member is where the file does not have it.
+    /// </summary>
+    public static JsonSerializerOptions Options { get; } = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+}

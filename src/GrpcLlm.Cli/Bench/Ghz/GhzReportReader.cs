@@ -53,7 +53,7 @@ internal static class GhzReportReader
         try
         {
             await using var stream = File.OpenRead(path);
-            var report = await JsonSerializer.DeserializeAsync(stream, GhzJson.Default.GhzReport, cancellationToken);
+            var report = await JsonSerializer.DeserializeAsync<GhzReport>(stream, GhzJson.Options, cancellationToken);
             return report ?? throw new UsageException($"'{path}' is no report of ghz: it holds null.");
         }
         catch (JsonException exception)

@@ -96,9 +96,9 @@ internal sealed class GhzRun
             ("rps", mine.Rps, others.Rps),
             ("load-schedule", mine.LoadSchedule, others.LoadSchedule),
             ("async", mine.Async ?? false, others.Async ?? false),
-            ("data", mine.Data?.GetRawText(), others.Data?.GetRawText()),
         };
         var different = pairs.Where(pair => !Equals(pair.Mine, pair.Other)).Select(pair => pair.Name).ToList();
+        if (!JsonElement.DeepEquals(mine.Data ?? default, others.Data ?? default)) different.Add("data");
         return different.Count > 0 ? string.Join(", ", different) : null;
     }
 
