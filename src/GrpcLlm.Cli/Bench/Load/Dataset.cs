@@ -26,7 +26,7 @@ internal static class Dataset
                 if (!string.IsNullOrWhiteSpace(line)) requests.Add(JsonParser.Default.Parse<GenerateRequest>(line));
             }
         }
-        catch (Exception exception) when (exception is InvalidProtocolBufferException or InvalidOperationException)
+        catch (Exception exception) when (exception is InvalidProtocolBufferException or InvalidJsonException or InvalidOperationException)
         {
             throw new UsageException($"'{path}', line {number}, is no request: {exception.Message}");
         }

@@ -30,7 +30,7 @@ internal sealed class OpenLoop(
     public Task RunAsync()
     {
         // A thread of its own: in the pool it would wait behind the work that its calls make.
-        new Thread(Pace) { IsBackground = true, Name = "pacer", Priority = ThreadPriority.AboveNormal }.Start();
+        new Thread(Pace) { IsBackground = true, Name = "pacer" }.Start();
         return _idle.Task;
     }
 

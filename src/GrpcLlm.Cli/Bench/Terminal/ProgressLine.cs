@@ -13,6 +13,10 @@ internal sealed class ProgressLine : IAsyncDisposable
     private const int BarWidth = 20;
     private const string EraseLine = "\r\e[2K";
 
+    // What does not fit is cut by the terminal: a line that wraps could not be erased.
+    private const string WithoutWrapping = "\e[?7l";
+    private const string WithWrapping = "\e[?7h";
+
     private static readonly TimeSpan Refresh = TimeSpan.FromMilliseconds(250);
 
     private readonly TextWriter _output;
@@ -89,7 +93,7 @@ internal sealed class ProgressLine : IAsyncDisposable
                 if (_lastSecond.Count > TimeSpan.FromSeconds(1) / Refresh + 1) _lastSecond.Dequeue();
                 var (since, before) = _lastSecond.Count > 1 ? _lastSecond.Peek() : (_start, default);
                 var text = Text(_plan, now, before, _time.GetElapsedTime(_start, timestamp), _time.GetElapsedTime(since, timestamp));
-                await _output.WriteAsync($"{EraseLine}{text}");
+                await _output.WriteAsync($"{EraseLine}{WithoutWrapping}{text}{WithWrapping}");
             }
         }
         catch (OperationCanceledException) when (_over.IsCancellationRequested)

@@ -11,10 +11,10 @@ internal static class Given
 
     /// <summary>A stream that ended well: a first token, and others evenly after it.</summary>
     public static StreamTrace Stream(
-        long number = 0, double planned = 0, double sent = 0, double ttft = 200, double itl = 20, int tokens = 20, bool isWarmup = false,
+        long number = 0, double? planned = null, double sent = 0, double ttft = 200, double itl = 20, int tokens = 20, bool isWarmup = false,
         int open = 1, Timing? timing = null)
     {
-        var trace = Started(number, planned, sent, isWarmup, open);
+        var trace = Started(number, planned ?? sent, sent, isWarmup, open);
         for (var index = 0; index < tokens; index++) trace.Observe(Chunk(), At(sent + ttft + (itl * index)), !isWarmup);
         trace.Finished(End(tokens, timing), At(sent + ttft + (itl * Math.Max(0, tokens - 1))));
         return trace;
