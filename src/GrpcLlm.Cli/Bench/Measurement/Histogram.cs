@@ -9,7 +9,8 @@ namespace GrpcLlm.Cli.Bench.Measurement;
 /// </summary>
 /// <remarks>
 /// The unit is the caller's. A doubling takes 8 bytes × 2^bits once a value falls into it, and nothing is allocated after
-/// that: the memory depends on the spread of the values and not on their number. Not thread-safe.
+/// that: the memory depends on the spread of the values and not on their number. The standard deviation holds while the sum
+/// of all squares is below 2^128: for ten days in nanoseconds, four hundred million times. Not thread-safe.
 /// </remarks>
 internal sealed class Histogram
 {

@@ -12,6 +12,9 @@ internal sealed class RunAggregate
     /// <summary>Most streams that are told one by one.</summary>
     public const int MostSamples = 2000;
 
+    /// <summary>Ten days in nanoseconds.</summary>
+    private const long LongestCall = 10 * 86_400 * RunClock.Second;
+
     private readonly IReadOnlyList<Slo> _slos;
     private readonly long[] _sloMet;
     private readonly Dictionary<string, Histogram> _metrics = new(StringComparer.Ordinal);
@@ -165,7 +168,7 @@ internal sealed class RunAggregate
                 Record(MetricNames.NetworkTtft, Math.Max(0, trace.FirstToken - trace.Sent - ttft));
         }
 
-        if (timing.HasTpotUs) Record(MetricNames.ServerTpot, (long)Math.Max(0, timing.TpotUs * RunClock.Microsecond));
+        if (timing.HasTpotUs) Record(MetricNames.ServerTpot, Nanoseconds(timing.TpotUs));
         Record(MetricNames.ServerQueue, Nanoseconds(timing.QueueUs));
         Record(MetricNames.ServerOverhead, Nanoseconds(timing.OverheadUs));
         Record(MetricNames.ServerTotal, Nanoseconds(timing.TotalUs));
@@ -183,9 +186,9 @@ internal sealed class RunAggregate
         return _metrics[name] = new Histogram();
     }
 
-    /// <summary>The server's microseconds; a broken value becomes a large one rather than an overflow.</summary>
-    private static long Nanoseconds(ulong microseconds) =>
-        (long)Math.Min(microseconds, long.MaxValue / RunClock.Microsecond) * RunClock.Microsecond;
+    /// <summary>The server's microseconds. They are its own word: what no call can last is cut, what is no number is nothing.</summary>
+    private static long Nanoseconds(double microseconds) =>
+        (long)Math.Clamp(microseconds * RunClock.Microsecond, 0, LongestCall);
 
     private static StreamSample SampleOf(StreamTrace trace, string outcome) => new()
     {

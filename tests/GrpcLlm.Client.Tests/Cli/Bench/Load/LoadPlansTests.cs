@@ -104,6 +104,13 @@ public sealed class LoadPlansTests
     }
 
     [Fact]
+    public void Profiles_ThatAreShipped_AreTakenWhole()
+    {
+        foreach (var file in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "loadtest", "ghz"), "*.json"))
+            LoadPlans.Of(GhzProfileReader.Read(file)).Notes.ShouldBeEmpty(file);
+    }
+
+    [Fact]
     public void Profile_OfARamp_IsTheCurve()
     {
         var plan = LoadPlans.Of(new GhzProfile

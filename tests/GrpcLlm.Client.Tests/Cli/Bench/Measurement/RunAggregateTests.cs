@@ -128,6 +128,19 @@ public sealed class RunAggregateTests
     }
 
     [Fact]
+    public void ServerTimes_ThatCannotBe_DoNotSpoilTheFile()
+    {
+        var broken = new Timing { TtftUs = ulong.MaxValue, TpotUs = double.NaN, QueueUs = ulong.MaxValue / 2, TotalUs = 1 };
+
+        var run = RunOf([Given.Stream(timing: broken), Given.Stream(timing: broken), Given.Stream(timing: new Timing { TpotUs = double.NegativeInfinity })]);
+
+        run.Metrics[MetricNames.ServerTtft].Max.ShouldBe(TimeSpan.FromDays(10).TotalMilliseconds);
+        run.Metrics[MetricNames.ServerTpot].Max.ShouldBe(0);
+        run.Metrics[MetricNames.NetworkTtft].Max.ShouldBe(0);
+        BenchJson.Compact(new BenchFile { Runs = [run] }).Length.ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
     public void SlowOnePercent_ShowsInP99AndNotInP50()
     {
         var run = RunOf(Enumerable.Range(0, 1000).Select(number => Given.Stream(number, ttft: number % 80 == 0 ? 2000 : 200, tokens: 2)));
