@@ -36,6 +36,9 @@ internal sealed class Axis
     /// <summary>The value at its right or upper end.</summary>
     public double End { get; }
 
+    /// <summary>Whether its marks name rows; there are no lines through them then.</summary>
+    public bool HasRows { get; private init; }
+
     /// <summary>Its marks, ascending.</summary>
     public IReadOnlyList<Tick> Ticks { get; }
 
@@ -50,7 +53,7 @@ internal sealed class Axis
     }
 
     /// <summary>An axis from zero to exactly <paramref name="max"/>, with marks at round numbers on the way.</summary>
-    public static Axis Exactly(double max, AxisUnit unit, string title = "", int steps = 6) =>
+    public static Axis Exactly(double max, AxisUnit unit, string title = "", int steps = 5) =>
         Linear(max > 0 ? max : 1, RoundStep(max, steps, unit), unit, title);
 
     /// <summary>
@@ -63,7 +66,7 @@ internal sealed class Axis
         double Position(double p) => p >= 1 ? 1 : -Math.Log10(1 - p) / decades;
         (double P, string Label)[] marks =
             [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"), (0.99999, "p99.999")];
-        return new Axis("percentile", 1, [.. marks.Where(mark => Position(mark.P) <= 1).Select(mark => new Tick(Position(mark.P), mark.Label))], Position);
+        return new Axis("percentile", 1, [.. marks.Where(mark => Position(mark.P) <= 1 + 1e-9).Select(mark => new Tick(Math.Min(Position(mark.P), 1), mark.Label))], Position);
     }
 
     /// <summary>Rows from the top; a value is the row's number, from 0.</summary>
@@ -73,7 +76,10 @@ internal sealed class Axis
         "",
         0,
         [.. labels.Select((label, row) => new Tick(RowAt(row, labels.Count), label)).Where((_, row) => row % every == 0)],
-        row => RowAt(row, labels.Count));
+        row => RowAt(row, labels.Count))
+    {
+        HasRows = true,
+    };
 
     /// <summary>Ratios on a log scale, as far on either side of 1.</summary>
     public static Axis Ratios(double furthest)
@@ -83,7 +89,10 @@ internal sealed class Axis
         double Position(double ratio) => ratio <= 0 ? 0 : 0.5 + (Math.Log(ratio) / Math.Log(end) / 2);
         var half = Math.Exp(Math.Log(end) / 2);
         double[] marks = [1 / end, 1 / half, 1, half, end];
-        return new Axis("", end, [.. marks.Select(mark => new Tick(Position(mark), mark == 1 ? "same" : Figures.Change(mark)))], Position);
+
+        // Three labels fit the narrowest screen.
+        string LabelOf(double mark) => mark == 1 ? "same" : mark == half || mark == 1 / half ? "" : Figures.Change(mark);
+        return new Axis("", end, [.. marks.Select(mark => new Tick(Position(mark), LabelOf(mark)))], Position);
     }
 
     private static double RowAt(double row, int count) => 1 - ((row + 0.5) / count);
@@ -111,7 +120,7 @@ internal sealed class Axis
         var factor = UnitFor(max, unit).Factor;
         var rough = max / factor / steps;
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
-        var step = (rough / power) switch { <= 1.0000001 => 1, <= 2 => 2, <= 5 => 5, _ => 10 } * power * factor;
+        var step = (rough / power) switch { <= 1.1 => 1, <= 2.2 => 2, <= 5.5 => 5, _ => 10 } * power * factor;
 
         // Whatever is counted is counted in whole numbers where the axis is short.
         return unit == AxisUnit.Number && max >= 1 && max <= steps ? Math.Max(step, 1) : step;

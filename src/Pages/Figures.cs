@@ -72,8 +72,15 @@ internal static class Figures
         return points == 0 ? "0.00 pp" : Signed(points, 2) + " pp";
     }
 
-    /// <summary>A difference with its sign, in the form that <paramref name="format"/> gives the value.</summary>
-    public static string Difference(double value, Func<double, string> format) => value > 0 ? "+" + format(value) : format(value);
+    /// <summary>
+    /// A figure that was given rather than measured, without the zeros that tell how exact a measurement is: <c>30 ms</c>
+    /// for <c>30.0 ms</c>.
+    /// </summary>
+    public static string Given(string figure)
+    {
+        var end = figure.IndexOf(' ', StringComparison.Ordinal) is >= 0 and var space ? space : figure.Length;
+        return figure.AsSpan(0, end).Contains('.') ? string.Concat(figure.AsSpan(0, end).TrimEnd('0').TrimEnd('.'), figure.AsSpan(end)) : figure;
+    }
 
     /// <summary>A word with its number: <c>1 run</c>, <c>3 runs</c>.</summary>
     public static string Plural(long count, string word) => $"{Count(count)} {word}{(count == 1 ? "" : "s")}";

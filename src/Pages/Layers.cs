@@ -33,6 +33,7 @@ internal sealed record LineLayer(string Style, IReadOnlyList<PlotPoint> Points, 
     public override void Draw(Markup markup, PlotFrame frame)
     {
         var path = new StringBuilder();
+        var dots = new StringBuilder();
         var pen = false;
         var points = Sampling.Line(Points);
         for (var i = 0; i < points.Count; i++)
@@ -43,12 +44,19 @@ internal sealed record LineLayer(string Style, IReadOnlyList<PlotPoint> Points, 
                 continue;
             }
 
-            path.Append(pen ? 'L' : 'M').Append(frame.Point(points[i].X, points[i].Y));
-            if (!pen && (i + 1 == points.Count || double.IsNaN(points[i + 1].Y))) path.Append("h0");
+            var point = frame.Point(points[i].X, points[i].Y);
+            if (!pen && (i + 1 == points.Count || double.IsNaN(points[i + 1].Y)))
+            {
+                dots.Append('M').Append(point).Append("h0");
+                continue;
+            }
+
+            path.Append(pen ? 'L' : 'M').Append(point);
             pen = true;
         }
 
         Path(markup, frame, $"line {Style}", path.ToString());
+        Path(markup, frame, $"line lone {Style}", dots.ToString());
     }
 }
 
@@ -116,7 +124,8 @@ internal sealed record BarLayer(IReadOnlyList<Bar> Bars) : Layer
 /// <param name="Value">On the axis that it crosses.</param>
 /// <param name="Label">Its name and value.</param>
 /// <param name="Upright">Whether it stands on the x axis.</param>
-internal sealed record LimitLayer(double Value, string Label, bool Upright = false) : Layer
+/// <param name="LabelAtEnd">Whether the label of one that lies is at its right end, else at its left.</param>
+internal sealed record LimitLayer(double Value, string Label, bool Upright = false, bool LabelAtEnd = false) : Layer
 {
     /// <inheritdoc/>
     public override void Draw(Markup markup, PlotFrame frame)
@@ -132,7 +141,8 @@ internal sealed record LimitLayer(double Value, string Label, bool Upright = fal
 
         var top = frame.Top(Value);
         markup.Empty("line", ("class", "limit"), ("x1", "0"), ("x2", "100%"), ("y1", Figures.Coordinate(top)), ("y2", Figures.Coordinate(top)));
-        markup.Element("text", Label, ("class", "limit-label"), ("x", "0"), ("dx", "6"), ("y", Figures.Coordinate(top - 5)));
+        markup.Element("text", Label, ("class", "limit-label"), ("x", LabelAtEnd ? "100%" : "0"), ("dx", LabelAtEnd ? "-6" : "6"),
+            ("y", Figures.Coordinate(top - 5)), ("text-anchor", LabelAtEnd ? "end" : "start"));
     }
 }
 

@@ -7,7 +7,8 @@ internal static class Meter
     public static void Write(Markup markup, string label, double share, double? required = null)
     {
         var missed = share < required;
-        var text = required is { } least ? $"{Figures.Share(share)} of {Figures.Share(least)} required" : Figures.Share(share);
+        var text = Figures.Share(share);
+        if (required is { } least) label += $", {Figures.Given(Figures.Share(least))} required";
         using (markup.In("div", ("class", "meter")))
         {
             using (markup.In("p"))

@@ -62,7 +62,7 @@ internal static class PlotFigure
         foreach (var tick in frame.Y.Ticks)
         {
             var top = Figures.Coordinate((1 - tick.At) * frame.Height);
-            markup.Empty("line", ("class", "grid"), ("x1", "0"), ("x2", "100%"), ("y1", top), ("y2", top));
+            if (!frame.Y.HasRows) markup.Empty("line", ("class", "grid"), ("x1", "0"), ("x2", "100%"), ("y1", top), ("y2", top));
             markup.Element("text", tick.Label, ("x", "0"), ("dx", "-8"), ("y", top), ("dy", "4"), ("text-anchor", "end"));
         }
 
@@ -70,6 +70,7 @@ internal static class PlotFigure
         foreach (var tick in frame.X.Ticks)
         {
             var left = PlotFrame.Percent(tick.At);
+            if (frame.Y.HasRows) markup.Empty("line", ("class", "grid"), ("x1", left), ("x2", left), ("y1", "0"), ("y2", height));
             markup.Empty("line", ("class", "axis"), ("x1", left), ("x2", left), ("y1", height), ("y2", Figures.Coordinate(frame.Height + 4)));
             markup.Element("text", tick.Label, ("x", left), ("y", Figures.Coordinate(frame.Height + 18)), ("text-anchor", "middle"));
         }
@@ -81,11 +82,11 @@ internal static class PlotFigure
     /// <summary>Names lines where they end, one below the other where they end close together.</summary>
     private static void WriteLineLabels(Markup markup, PlotFrame frame, IReadOnlyList<LineLayer> lines)
     {
-        var ends = lines
+        // Where two end at the same height, the one that is drawn first is above.
+        var ends = lines.Reverse()
             .Where(line => line.Label.Length > 0 && line.Points.Any(point => !double.IsNaN(point.Y)))
             .Select(line => (line.Style, line.Label, Point: line.Points.Last(point => !double.IsNaN(point.Y))))
-            .OrderByDescending(end => frame.Top(end.Point.Y))
-            .ToList();
+            .OrderByDescending(end => frame.Top(end.Point.Y));
         var lowest = frame.Height;
         foreach (var (style, label, point) in ends)
         {

@@ -4,8 +4,8 @@ namespace GrpcLlm.Pages;
 internal static class Tables
 {
     /// <summary>
-    /// Writes a table that scrolls sideways where it is too wide, with a name for those who cannot see it. Styles:
-    /// <c>words</c> for cells of words, which are left-aligned; <c>defined</c> for a last column of sentences.
+    /// Writes a table that scrolls sideways where it is too wide, with a name for those who cannot see it. The style
+    /// <c>words</c> is for cells of words, which are left-aligned.
     /// </summary>
     public static void Write(Markup markup, PlotTable table, string name, string? style = null)
     {

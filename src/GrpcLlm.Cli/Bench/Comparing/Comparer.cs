@@ -62,12 +62,12 @@ internal static class Comparer
         double? baseline = before.Length > 0 ? Bootstrap.Median(before) : null;
         double? candidate = after.Length > 0 ? Bootstrap.Median(after) : null;
         var isRatio = metric.Kind != MetricKind.Share;
-        var hasEffect = before.Length > 1 && after.Length > 1 && !(isRatio && before.Contains(0));
+        var hasEffect = Math.Min(before.Length, after.Length) >= FewestRuns && !(isRatio && before.Contains(0));
         Interval? interval = hasEffect ? Bootstrap.Of(before, after, metric.Effect) : null;
         var why = allowsVerdict ? Obstacle(metric, before, after, left, right) : "";
         return new MetricComparison
         {
-            Metric = metric,
+            Name = metric.Name,
             Baseline = baseline,
             Candidate = candidate,
             Difference = candidate - baseline,

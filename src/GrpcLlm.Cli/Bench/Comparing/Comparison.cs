@@ -50,12 +50,12 @@ internal sealed record ComparedSide(string File, string Target, string Model, in
 /// <summary>A metric compared. Values are medians over runs; null: a side has none.</summary>
 internal sealed record MetricComparison
 {
+    /// <summary>Name of the metric.</summary>
+    public required string Name { get; init; }
+
     /// <summary>The metric.</summary>
     [JsonIgnore]
-    public required ComparedMetric Metric { get; init; }
-
-    /// <summary>Its name.</summary>
-    public string Name => Metric.Name;
+    public ComparedMetric Metric => ComparedMetric.All.Single(metric => metric.Name == Name);
 
     /// <summary>Median of the base: milliseconds, a second, or a share of 0 to 1.</summary>
     public double? Baseline { get; init; }
@@ -69,7 +69,7 @@ internal sealed record MetricComparison
     /// <summary>Candidate / base; null where the base is 0.</summary>
     public double? Ratio { get; init; }
 
-    /// <summary>95 % interval of the ratio, of a share of the difference; null with fewer than two runs on a side.</summary>
+    /// <summary>95 % interval of the ratio, of a share of the difference; null where a side has too few runs for one.</summary>
     public Interval? Interval { get; init; }
 
     /// <summary>The verdict.</summary>

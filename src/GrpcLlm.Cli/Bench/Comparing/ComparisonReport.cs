@@ -18,7 +18,7 @@ internal static class ComparisonReport
             using (page.In("div", ("class", "plots")))
             {
                 if (ComparisonPlots.Effects(comparison) is { } effects) PlotFigure.Write(page, effects);
-                else PlotFigure.WriteEmpty(page, "effects", "Change by metric", "Noise can be told from two runs of each file on.");
+                else PlotFigure.WriteEmpty(page, "effects", "Change by metric", $"Noise can be told from {Comparer.FewestRuns} runs of each file on.");
             }
 
             using (page.In("div", ("class", "card settings")))

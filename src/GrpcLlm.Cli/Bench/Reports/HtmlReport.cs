@@ -34,7 +34,7 @@ internal static class HtmlReport
             WriteTime(page, run);
             WriteStreams(page, run);
             WriteSides(page, run);
-            Section(page, "metrics", () => Card(page, ReportTables.Metrics(run), "All metrics", "defined"));
+            WriteMetrics(page, run);
             WriteErrors(page, run);
             WriteSettings(page, run);
             if (file.Runs.Count > 1) Section(page, "runs", () => Card(page, ReportTables.Runs(file), "Runs"));
@@ -132,8 +132,30 @@ internal static class HtmlReport
         if (ReportTables.ClientAndServer(run) is { } table) Card(page, table, "Times of client and server");
         else PlotFigure.WriteEmpty(page, "sides-none", "Times of client and server", "The server told no times of its own in its trailers.");
         if (ReportTables.Timing(run) is not { } timing) return;
-        page.Element("h2", "How exact these times are");
-        Card(page, timing, "How exact these times are");
+        using (page.In("div", ("class", "card settings")))
+        {
+            page.Element("h3", "How exact these times are");
+            Tables.Write(page, timing, "How exact these times are");
+        }
+    });
+
+    private static void WriteMetrics(Markup page, BenchRun run) => Section(page, "metrics", () =>
+    {
+        using (page.In("div", ("class", "card")))
+        {
+            Tables.Write(page, ReportTables.Metrics(run), "All metrics");
+            using (page.In("dl", ("class", "terms")))
+            {
+                foreach (var (_, label, definition) in MetricNames.All)
+                {
+                    using (page.In("div"))
+                    {
+                        page.Element("dt", label);
+                        page.Element("dd", definition);
+                    }
+                }
+            }
+        }
     });
 
     private static void WriteErrors(Markup page, BenchRun run) => Section(page, "errors", () =>
@@ -146,7 +168,7 @@ internal static class HtmlReport
     {
         if (run.Caveats.Count > 0)
         {
-            using (page.In("div", ("class", "banner")))
+            using (page.In("div", ("class", "verdict")))
             using (page.In("div"))
             {
                 page.Element("strong", "To judge these figures");

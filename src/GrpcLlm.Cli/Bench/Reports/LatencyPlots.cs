@@ -12,9 +12,6 @@ internal sealed record LatencySeries(string Style, string Label, Distribution Va
 /// <summary>Plots of distributions of times.</summary>
 internal static class LatencyPlots
 {
-    /// <summary>Bars over the whole axis.</summary>
-    private const int Bins = 80;
-
     /// <summary>
     /// The percentile curve of one distribution, or of several on the same axes, with the objective on that metric in
     /// milliseconds if there is one.
@@ -23,8 +20,8 @@ internal static class LatencyPlots
     {
         var max = series.Max(one => one.Values.Max);
         var layers = new List<Layer>();
-        if (IsInReach(limit, max)) layers.Add(new LimitLayer(limit!.Value, $"SLO {Figures.Time(limit.Value)}"));
-        foreach (var one in series) layers.Add(new LineLayer(one.Style, Points(one.Values), one.Label));
+        if (IsInReach(limit, max)) layers.Add(new LimitLayer(limit!.Value, SloText(limit.Value)));
+        foreach (var one in series) layers.Add(new LineLayer(one.Style, Points(one.Values)));
         if (series is [var alone])
         {
             if (alone.Values.Count >= 50) layers.Add(new DotLayer(alone.Style, new PlotPoint(0.99, alone.Values.P99), Figures.Time(alone.Values.P99)));
@@ -53,30 +50,27 @@ internal static class LatencyPlots
     /// </summary>
     public static Plot Histogram(string id, string metric, Distribution values, double? limit)
     {
-        var x = Axis.FromZero(values.Max > 3 * values.P99 ? values.P99 * 1.5 : values.Max, AxisUnit.Time, steps: 6);
-        var width = x.End / Bins;
-        var bins = values.Buckets
-            .Where(bucket => bucket.Le <= x.End || values.Max <= x.End)
-            .GroupBy(bucket => Math.Min((int)(Math.Min(bucket.Le, values.Max) / width), Bins - 1))
-            .OrderBy(bin => bin.Key)
-            .Select(bin => (From: bin.Key * width, To: (bin.Key + 1) * width, Count: bin.Sum(bucket => bucket.Count)))
-            .ToList();
+        var x = Axis.FromZero(values.Max > 3 * values.P99 ? values.P99 * 1.5 : values.Max, AxisUnit.Time, steps: 5);
+        var bins = new HistogramBins(values, x.End).Filled;
         var beyond = values.Count - bins.Sum(bin => bin.Count);
         var layers = new List<Layer> { new BarLayer([.. bins.Select(bin => new Bar("s1", bin.From, bin.To, 0, bin.Count))]) };
-        if (limit is { } slo && slo < x.End) layers.Add(new LimitLayer(slo, $"SLO {Figures.Time(slo)}", Upright: true));
+        if (limit is { } slo && slo < x.End) layers.Add(new LimitLayer(slo, SloText(slo), Upright: true));
         layers.Add(new HoverLayer([.. bins.Select(bin => (bin.From, bin.To, $"{Range(bin.From, bin.To)}: {Figures.Count(bin.Count)}"))]));
         return new Plot
         {
             Id = id,
             Title = $"{metric} histogram",
             Note = Figures.Plural(values.Count, "value") + (beyond > 0 ? $"; {Figures.Count(beyond)} beyond this axis, up to {Figures.Time(values.Max)}" : ""),
-            Description = $"How many of {Figures.Count(values.Count)} values of {metric} fell into each of {bins.Count} intervals of {Figures.Time(width)}. Most are around {Figures.Time(values.P50)}.",
+            Description = $"How many of {Figures.Count(values.Count)} values of {metric} fell into each of {bins.Count} intervals. Half are within {Figures.Time(values.P50)}.",
             X = x,
             Y = Axis.FromZero(bins.Max(bin => bin.Count), AxisUnit.Number),
             Layers = layers,
             Table = new PlotTable(["Interval", "Values"], [.. bins.Select(bin => (IReadOnlyList<string>)[Range(bin.From, bin.To), Figures.Count(bin.Count)])]),
         };
     }
+
+    /// <summary>An objective in a plot.</summary>
+    public static string SloText(double limit) => $"SLO {Figures.Given(Figures.Time(limit))}";
 
     /// <summary>The percentiles that tables show.</summary>
     public static IReadOnlyList<(string Name, Func<Distribution, double> Of)> Rows() =>
@@ -98,7 +92,7 @@ internal static class LatencyPlots
         $"{(series.Label.Length > 0 ? series.Label + ": " : "")}{Figures.Plural(series.Values.Count, "value")}";
 
     private static string NoteOf(string counts, double? limit, double max) =>
-        limit is { } value && !IsInReach(limit, max) ? $"{counts}; the SLO of {Figures.Time(value)} is far above" : counts;
+        limit is { } value && !IsInReach(limit, max) ? $"{counts}; the {SloText(value)} is far above" : counts;
 
     private static string Describe(string metric, LatencySeries series)
     {

@@ -134,7 +134,7 @@ internal static class ReportSummary
         if (run.Slos.Count == 0 || run.Goodput is null) return;
         using (markup.In("div", ("class", "meters")))
         {
-            foreach (var slo in run.Slos) Meter.Write(markup, $"{ReportTables.LabelOf(slo.Metric)} within {Figures.Time(slo.Limit)}", slo.Share);
+            foreach (var slo in run.Slos) Meter.Write(markup, $"{ReportTables.LabelOf(slo.Metric)} within {Figures.Given(Figures.Time(slo.Limit))}", slo.Share);
             Meter.Write(markup, run.Slos.Count > 1 ? "All of them (goodput)" : "Goodput", run.Goodput.Share, run.Goodput.Required);
         }
     }

@@ -45,10 +45,10 @@ internal static class ReportTables
             "The server's times come in the trailers of each stream. Percentiles of two sides do not subtract; Network TTFT is the difference of each stream.");
     }
 
-    /// <summary>Every metric with its definition.</summary>
+    /// <summary>Every metric.</summary>
     public static PlotTable Metrics(BenchRun run) => new(
-        ["Metric", "Values", "Mean", .. LatencyPlots.Rows().Select(row => row.Name), "Definition"],
-        [.. MetricNames.All.Select(metric => (IReadOnlyList<string>)[metric.Label, .. Cells(run.Metrics.GetValueOrDefault(metric.Name)), metric.Definition])],
+        ["Metric", "Values", "Mean", .. LatencyPlots.Rows().Select(row => row.Name)],
+        [.. MetricNames.All.Select(metric => (IReadOnlyList<string>)[metric.Label, .. Cells(run.Metrics.GetValueOrDefault(metric.Name))])],
         "Over successful measured streams; errors are in none of them. Percentiles are exact or too large by less than 0.1 %.");
 
     /// <summary>Errors by reason.</summary>
@@ -98,7 +98,7 @@ internal static class ReportTables
         if (run.TimingCheck is not { } check) return null;
         static IReadOnlyList<string> Row(string name, Percentiles error) => [name, Figures.Time(error.P50), Figures.Time(error.P90), Figures.Time(error.P99)];
         return new PlotTable(["", "p50", "p90", "p99"], [Row("Time to first token", check.TtftError), Row("Later tokens, from the first", check.TokenError)],
-            $"Measured less scheduled, against a schedule of {Figures.Time(check.ScheduledTtft)} to the first token and {Figures.Time(check.ScheduledItl)} between tokens.");
+            $"Measured less scheduled, against a schedule of {Figures.Given(Figures.Time(check.ScheduledTtft))} to the first token and {Figures.Given(Figures.Time(check.ScheduledItl))} between tokens.");
     }
 
     /// <summary>The runs of a file, the newest first.</summary>

@@ -22,19 +22,19 @@ internal static class StreamPlots
     public static Plot InRun(BenchRun run)
     {
         var shown = Sampling.Even(run.StreamSamples, MostRows);
-        return Of(run, shown, "streams", "Streams over the run", _ => 0, "time since the start");
+        return Of(run, shown, "streams", "Streams over the run", _ => 0, "time since the start", lowest: 7);
     }
 
     /// <summary>The same streams, each from its planned send, the longest below.</summary>
     public static Plot FromTheirStart(BenchRun run)
     {
         var shown = Sampling.Even(run.StreamSamples, MostRows).OrderBy(stream => stream.Ended - stream.Planned).ToList();
-        return Of(run, shown, "streams-start", "The same streams from their planned send", stream => stream.Planned, "time since the planned send");
+        return Of(run, shown, "streams-start", "The same streams from their planned send", stream => stream.Planned, "time since the planned send", lowest: 10);
     }
 
-    private static Plot Of(BenchRun run, IReadOnlyList<StreamSample> shown, string id, string title, Func<StreamSample, double> zero, string axis)
+    private static Plot Of(BenchRun run, IReadOnlyList<StreamSample> shown, string id, string title, Func<StreamSample, double> zero, string axis, int lowest)
     {
-        var row = shown.Count switch { <= 12 => 22, <= 30 => 16, _ => 10 };
+        var row = shown.Count switch { <= 12 => 22, <= 30 => 16, _ => lowest };
         var measured = run.Streams.Succeeded + run.Streams.Failed;
         return new Plot
         {
@@ -45,7 +45,7 @@ internal static class StreamPlots
                 : $"all {Figures.Count(measured)} measured streams",
             Description = $"A row a stream, with its schedule delay, its time in the server's queue, its wait for the first token and its tokens. {Figures.Count(shown.Count(stream => !stream.Succeeded))} of these failed.",
             X = Axis.Exactly(shown.Max(stream => stream.Ended - zero(stream)), AxisUnit.Time, axis),
-            Y = Axis.Rows([.. shown.Select(stream => $"#{stream.Number}")], row >= 16 ? 1 : 2),
+            Y = Axis.Rows([.. shown.Select(stream => $"#{stream.Number}")], row >= 16 ? 1 : 28 / lowest),
             Height = row * shown.Count,
             Layers = [new SpanLayer([.. shown.Select(stream => RowOf(stream, zero(stream)))])],
             Legend = Legend,

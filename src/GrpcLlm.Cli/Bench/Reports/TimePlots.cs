@@ -41,7 +41,7 @@ internal sealed class TimePlots(BenchRun run)
         {
             Id = "ttft-time",
             Title = "TTFT over time",
-            Note = $"p50 in a band to p90 and p99 of the streams whose first token came in the same {Figures.Seconds(_step)}",
+            Note = $"p50 in a band to p90 and p99 of the streams whose first token came in the same {Step}",
             Description = $"The median is between {Figures.Time(known.Min(point => point.Ttft!.P50))} and {Figures.Time(known.Max(point => point.Ttft!.P50))}; "
                 + $"the 99th percentile reaches {Figures.Time(highest)}.",
             X = TimeAxis(),
@@ -54,7 +54,7 @@ internal sealed class TimePlots(BenchRun run)
                 new LineLayer("s1 thin dotted", [.. run.Timeline.Select(point => At(point, ttft => ttft.P99))], "p99"),
                 new LineLayer("s1 thin dashed", [.. run.Timeline.Select(point => At(point, ttft => ttft.P90))], "p90"),
                 new LineLayer("s1", [.. run.Timeline.Select(point => At(point, ttft => ttft.P50))], "p50"),
-                .. drawn ? [new LimitLayer(limit!.Value, $"SLO {Figures.Time(limit.Value)}")] : Array.Empty<Layer>(),
+                .. drawn ? [new LimitLayer(limit!.Value, LatencyPlots.SloText(limit.Value), LabelAtEnd: true)] : Array.Empty<Layer>(),
                 Hover(point => point.Ttft?.P99 ?? -1, Text),
             ],
             Table = Table(["p50", "p90", "p99"], point => point.Ttft is { } ttft ? [Figures.Time(ttft.P50), Figures.Time(ttft.P90), Figures.Time(ttft.P99)] : ["", "", ""]),
@@ -96,7 +96,7 @@ internal sealed class TimePlots(BenchRun run)
         {
             Id = "errors-time",
             Title = "Errors over time, by reason",
-            Note = $"failed streams in {Figures.Seconds(_step)}{each}",
+            Note = $"failed streams in each {Step}{each}",
             Description = $"{Figures.Plural(totals.Sum(total => total.Count), "failed stream")}: " + string.Join(", ", totals.Take(kept).Select(total => $"{total.Reason} {Figures.Count(total.Count)}")) + ".",
             X = TimeAxis(),
             Y = Axis.FromZero(shown.Max(Total), AxisUnit.Number),
@@ -106,6 +106,8 @@ internal sealed class TimePlots(BenchRun run)
         };
     }
 
+    private string Step => Figures.Given(Figures.Seconds(_step));
+
     private double End => (run.Timeline[^1].AtSeconds + _step) * 1000;
 
     private Plot Rate(string id, string title, Func<TimelinePoint, double> of, Func<double, string> text, string description) => new()
@@ -113,7 +115,7 @@ internal sealed class TimePlots(BenchRun run)
         Id = id,
         Title = title,
         Note = description,
-        Description = $"{description} The highest step of {Figures.Seconds(_step)} has {text(run.Timeline.Max(of))}.",
+        Description = $"{description} The highest step of {Step} has {text(run.Timeline.Max(of))}.",
         X = TimeAxis(),
         Y = Axis.FromZero(run.Timeline.Max(of), AxisUnit.Number),
         Layers =

@@ -12,6 +12,7 @@ namespace GrpcLlm.Cli.Bench.Results;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     WriteIndented = true,
+    RespectNullableAnnotations = true,
     Converters = [typeof(RunEndConverter)])]
 [JsonSerializable(typeof(BenchFile))]
 internal sealed partial class BenchJson : JsonSerializerContext

@@ -28,7 +28,7 @@ internal sealed record RunVerdict(VerdictKind Kind, IReadOnlyList<string> Reason
         var reasons = new List<string>();
         if (run.Goodput is { } goodput)
         {
-            var required = goodput.Required is { } least ? $"; {Figures.Share(least)} had to" : "";
+            var required = goodput.Required is { } least ? $"; {Figures.Given(Figures.Share(least))} had to" : "";
             reasons.Add($"{Figures.Share(goodput.Share)} of the measured streams met every objective{required}.");
             met &= !(goodput.Share < goodput.Required);
         }
@@ -36,7 +36,7 @@ internal sealed record RunVerdict(VerdictKind Kind, IReadOnlyList<string> Reason
         if (run.ErrorBudget is { } budget)
         {
             var failed = FailedShare(run) ?? 0;
-            reasons.Add($"{Figures.Share(failed)} failed; {(budget == 0 ? "none" : Figures.Share(budget))} may.");
+            reasons.Add($"{Figures.Share(failed)} failed; {(budget == 0 ? "none" : Figures.Given(Figures.Share(budget)))} may.");
             met &= failed <= budget;
         }
 
