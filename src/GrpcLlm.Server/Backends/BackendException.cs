@@ -62,4 +62,12 @@ internal sealed class BackendException : Exception
 
     /// <summary>HTTP status that it answered with; null if the failure is none of a status.</summary>
     public int? HttpStatus { get; init; }
+
+    /// <summary>A backend that was silent for longer than <see cref="SilenceOptions"/> allow.</summary>
+    /// <param name="firstTokenCame">Whether it had begun its answer.</param>
+    /// <param name="innerException">What ended the wait; null: nothing but the time.</param>
+    public static BackendException Stalled(bool firstTokenCame, Exception? innerException = null) => new(
+        BackendFailure.Stalled,
+        firstTokenCame ? "The backend fell silent." : "The backend gave no token in time.",
+        innerException);
 }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
 
@@ -39,6 +40,14 @@ internal interface IBackend
     void FindUnsupported(GenerateRequest request, string model, Violations violations);
 
     /// <summary>
+    /// Names every key of <see cref="BackendCall.Metadata"/> that is this backend's and that it does not honour. One
+    /// violation refuses the call, whatever its other routes could do. Default: none is its own.
+    /// </summary>
+    void FindUnsupported(IReadOnlyDictionary<string, string> metadata, Violations violations)
+    {
+    }
+
+    /// <summary>
     /// Generates one answer. Pull-based: nothing beyond one event is produced ahead of the reader. The sequence ends
     /// with exactly one <see cref="BackendEventKind.Finished"/>; a sequence that ends without one was truncated.
     /// Disposing the enumerator, or cancelling, stops the model at once.
@@ -61,6 +70,12 @@ internal sealed record BackendCall(GenerateRequest Request, string Model)
 {
     /// <summary>One of <see cref="IBackend.Keys"/>; null: the first, if there are any.</summary>
     public ApiKey? Key { get; init; }
+
+    /// <summary>
+    /// The call's metadata that is for backends: the keys that begin with <c>simulate-</c>, in any case. Never
+    /// credentials. Empty for most calls.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>
     /// Most output tokens, reasoning included; the smaller of the request's and the tenant's limit. Null: the

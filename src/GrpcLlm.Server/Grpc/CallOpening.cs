@@ -13,7 +13,7 @@ namespace GrpcLlm.Server.Grpc;
 /// opened. Gauges and progress say which. Disposing it frees the place and settles what was used. Not thread-safe.
 /// </summary>
 internal sealed class CallOpening(
-    CallAdmission admission, GenerateRequest request, IReadOnlyList<ModelRoute> routes, GenerationRecord record,
+    CallAdmission admission, BackendCall call, IReadOnlyList<ModelRoute> routes, GenerationRecord record,
     CallStates states, CallLifetime lifetime) : IDisposable
 {
     private AdmittedCall? _admitted;
@@ -30,10 +30,9 @@ internal sealed class CallOpening(
     /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
     public async Task<OpenedAnswer> OpenAsync()
     {
-        var call = new BackendCall(request, "");
-        call = call with { MaxOutputTokens = record.Tenant.OutputLimit(call.MaxOutputTokens) };
-        await AdmitAsync(call);
-        return await AnswerOpener.OpenAsync(routes, call, record, states, Progress, lifetime.Token);
+        var limited = call with { MaxOutputTokens = record.Tenant.OutputLimit(call.MaxOutputTokens) };
+        await AdmitAsync(limited);
+        return await AnswerOpener.OpenAsync(routes, limited, record, states, Progress, lifetime.Token);
     }
 
     public void Dispose()
@@ -43,13 +42,13 @@ internal sealed class CallOpening(
         admitted.Dispose();
     }
 
-    private async ValueTask AdmitAsync(BackendCall call)
+    private async ValueTask AdmitAsync(BackendCall limited)
     {
         // Counted only for those whose tokens are limited.
-        if (record.Tenant.TokenBudget is not null) _inputEstimate = InputEstimate.Of(request).Tokens;
+        if (record.Tenant.TokenBudget is not null) _inputEstimate = InputEstimate.Of(call.Request).Tokens;
         var since = record.Clock.ElapsedMicroseconds;
         var admitting = admission.AdmitAsync(
-            record.Tenant, _inputEstimate, call.MaxOutputTokens, TimeLeft(since), TellPosition(), lifetime.Token);
+            record.Tenant, _inputEstimate, limited.MaxOutputTokens, TimeLeft(since), TellPosition(), lifetime.Token);
         if (!admitting.IsCompleted) states.Move(StreamState.Queued);
         try
         {
@@ -64,7 +63,7 @@ internal sealed class CallOpening(
         Progress.Report(ProgressPhase.Connecting, 0);
     }
 
-    private Action<uint>? TellPosition() => request.Output is { Progress: true }
+    private Action<uint>? TellPosition() => call.Request.Output is { Progress: true }
         ? position => Progress.Report(ProgressPhase.Queued, 0, position)
         : null;
 

@@ -46,7 +46,8 @@ internal sealed partial class GenerationService(
             var model = deployment.Catalog.Find(request.Model);
             record.Tenant.CheckMayUse(model);
             record.Model = model.Name;
-            var routes = RouteOrder.Of(ModelCatalog.RoutesFor(model, request), Random.Shared.NextDouble);
+            var call = new BackendCall(request, "") { Metadata = BackendMetadata.Of(context) };
+            var routes = RouteOrder.Of(ModelCatalog.RoutesFor(model, request, call.Metadata), Random.Shared.NextDouble);
 
             // From here on the call can be found, stopped and runs out of time.
             using var lifetime = BeginLifetime(request, record.Clock, deployment.Options.Streaming, context);
@@ -54,7 +55,7 @@ internal sealed partial class GenerationService(
 
             // 4 admit, 5 open, 6 relay: attempts end where tokens begin.
             await AdmitOpenAndRelayAsync(
-                routes, request, record, states, lifetime, deployment.Options.Streaming, stream, context);
+                routes, call, record, states, lifetime, deployment.Options.Streaming, stream, context);
 
             // 7 finish: the last message is sent; the trailers mirror it.
             CallTrailers.WriteFinish(context, record);
@@ -94,7 +95,7 @@ internal sealed partial class GenerationService(
             var request = RequestValidator.Validate(received);
             var model = lease.Deployment.Catalog.Find(request.Model);
             tenant.CheckMayUse(model);
-            var route = ModelCatalog.RoutesFor(model, request)[0];
+            var route = ModelCatalog.RoutesFor(model, request, BackendMetadata.Of(context))[0];
             tenant.TakeRequest();
             var count = await route.Pool.CountInputTokensAsync(
                 new BackendCall(request, route.Model), context.CancellationToken);
@@ -120,14 +121,15 @@ internal sealed partial class GenerationService(
         });
 
     private async Task AdmitOpenAndRelayAsync(
-        IReadOnlyList<ModelRoute> routes, GenerateRequest request, GenerationRecord record, CallStates states,
+        IReadOnlyList<ModelRoute> routes, BackendCall call, GenerationRecord record, CallStates states,
         CallLifetime lifetime, StreamingOptions streaming, IServerStreamWriter<TokenChunk> stream, ServerCallContext context)
     {
+        var request = call.Request;
         var http = context.GetHttpContext();
         using var reset = new StreamReset(http, lifetime);
         using var writer = new ChunkWriter(stream, http.Response, reset, record, states, streaming.ClientStallTimeout);
         var relay = new TokenRelay(request, writer, record, lifetime);
-        using var opening = new CallOpening(admission, request, routes, record, states, lifetime);
+        using var opening = new CallOpening(admission, call, routes, record, states, lifetime);
 
         OpenedAnswer answer;
         try

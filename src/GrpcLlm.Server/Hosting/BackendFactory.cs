@@ -32,7 +32,7 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
             {
                 "embedded" => Read(new EmbeddedBackendOptions()) is { } options
                     ? new EmbeddedBackend(name, options, loggerFactory.CreateLogger<EmbeddedBackend>(), timeProvider) : null,
-                "simulator" => Read(new SimulatorOptions()) is { } options
+                "simulator" => Read(new SimulatorOptions(), SimulatorRules.Check) is { } options
                     ? new SimulatorBackend(name, options, timeProvider) : null,
                 "openai" => Http(new OpenAiOptions(), static options => new OpenAiProvider(options)),
                 "anthropic" => Http(new AnthropicOptions(), static options => new AnthropicProvider(options)),
@@ -48,11 +48,12 @@ internal sealed class BackendFactory(TimeProvider timeProvider, ILoggerFactory l
 
         return backend;
 
-        T? Read<T>(T options)
+        T? Read<T>(T options, Action<T, string, List<string>>? check = null)
             where T : class
         {
             ConfigurationReader.Read(
                 settings.Section, options, errors, nameof(BackendSettings.Kind), nameof(BackendSettings.Resilience));
+            check?.Invoke(options, settings.Section.Path, errors);
             return errors.Count == before ? options : null;
         }
 

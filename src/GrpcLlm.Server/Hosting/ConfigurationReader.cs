@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
+using GrpcLlm.Server.Backends.Simulator;
 
 namespace GrpcLlm.Server.Hosting;
 
@@ -70,13 +71,10 @@ internal static class ConfigurationReader
                     Read(child, models[child.Key] = new ModelOptions { Name = child.Key }, errors);
                 break;
             case List<RouteOptions> routes:
-                foreach (var child in section.GetChildren())
-                {
-                    var route = new RouteOptions();
-                    Read(child, route, errors);
-                    routes.Add(route);
-                }
-
+                ReadItems(section, routes, errors);
+                break;
+            case List<SimulatorFaultOptions> faults:
+                ReadItems(section, faults, errors);
                 break;
             case List<string> texts:
                 texts.AddRange(section.GetChildren().Select(static child => child.Value ?? ""));
@@ -87,6 +85,17 @@ internal static class ConfigurationReader
             default:
                 ReadScalar(section, target, property, errors);
                 break;
+        }
+    }
+
+    private static void ReadItems<T>(IConfigurationSection section, List<T> items, List<string> errors)
+        where T : class, new()
+    {
+        foreach (var child in section.GetChildren())
+        {
+            var item = new T();
+            Read(child, item, errors);
+            items.Add(item);
         }
     }
 

@@ -62,9 +62,17 @@ internal sealed class ModelCatalog
     /// <summary>
     /// The routes of a model that can honour a request, in order. A route that cannot is skipped.
     /// </summary>
-    /// <exception cref="CallFailureException">INVALID_REQUEST: none can; the violations are those of the first.</exception>
-    public static IReadOnlyList<ModelRoute> RoutesFor(ServedModel model, GenerateRequest request)
+    /// <param name="model">The model.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="metadata">What of the call's metadata is for backends: <see cref="BackendCall.Metadata"/>.</param>
+    /// <exception cref="CallFailureException">
+    /// INVALID_REQUEST: none can; the violations are those of the first. Or one of them does not honour the metadata, of
+    /// which no part is ever left out in silence.
+    /// </exception>
+    public static IReadOnlyList<ModelRoute> RoutesFor(
+        ServedModel model, GenerateRequest request, IReadOnlyDictionary<string, string> metadata)
     {
+        if (metadata.Count > 0) CheckMetadata(model, metadata);
         Violations? ofFirst = null;
         List<ModelRoute>? able = null;
         foreach (var route in model.Routes)
@@ -76,5 +84,15 @@ internal sealed class ModelCatalog
         }
 
         return able ?? throw CallFailureException.Invalid(ofFirst!);
+    }
+
+    private static void CheckMetadata(ServedModel model, IReadOnlyDictionary<string, string> metadata)
+    {
+        var violations = new Violations();
+        foreach (var route in model.Routes)
+        {
+            route.Backend.FindUnsupported(metadata, violations);
+            if (!violations.IsEmpty) throw CallFailureException.Invalid(violations);
+        }
     }
 }

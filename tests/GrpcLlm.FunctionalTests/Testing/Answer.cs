@@ -51,10 +51,11 @@ internal sealed class Answer
         where T : IMessage<T>, new() => Details.Details.Single(static any => any.Is(new T().Descriptor)).Unpack<T>();
 
     /// <summary>Makes a call and reads it to its end.</summary>
-    public static async Task<Answer> OfAsync(LlmServer server, GenerateRequest request, DateTime? deadline = null)
+    public static async Task<Answer> OfAsync(
+        LlmServer server, GenerateRequest request, DateTime? deadline = null, Metadata? metadata = null)
     {
         using var call = server.Client.Generate(
-            request, deadline: deadline, cancellationToken: TestContext.Current.CancellationToken);
+            request, metadata, deadline, cancellationToken: TestContext.Current.CancellationToken);
         return await OfAsync(call);
     }
 

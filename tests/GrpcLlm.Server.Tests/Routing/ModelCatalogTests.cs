@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+using GrpcLlm.Server.Backends.Simulator;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Routing;
 using GrpcLlm.Server.Tests.Testing;
@@ -44,7 +46,7 @@ public sealed class ModelCatalogTests
         var able = Lanes.Route(new FakeBackend("able"));
         var model = Model(Unable("one", "tools"), able, Unable("two", "seed"), able);
 
-        ModelCatalog.RoutesFor(model, new GenerateRequest()).ShouldBe([able, able]);
+        ModelCatalog.RoutesFor(model, new GenerateRequest(), NoMetadata).ShouldBe([able, able]);
     }
 
     [Fact]
@@ -52,12 +54,36 @@ public sealed class ModelCatalogTests
     {
         var model = Model(Unable("one", "tools", "reasoning"), Unable("two", "seed"));
 
-        var failure = Should.Throw<CallFailureException>(() => ModelCatalog.RoutesFor(model, new GenerateRequest()));
+        var failure = Should.Throw<CallFailureException>(() => ModelCatalog.RoutesFor(model, new GenerateRequest(), NoMetadata));
 
         failure.Reason.ShouldBe(ErrorReason.InvalidRequest);
         failure.Violations.Select(static one => one.Field).ShouldBe(["tools", "reasoning"]);
         failure.Violations.First().Description.ShouldBe("is not served by one");
     }
+
+    [Fact]
+    public void RoutesFor_MetadataThatOneRouteDoesNotHonour_RefusesTheCall()
+    {
+        var model = Model(
+            Lanes.Route(new FakeBackend("able")), Lanes.Route(new SimulatorBackend("sim", new SimulatorOptions(), new FakeTimeProvider())));
+        var metadata = new Dictionary<string, string> { ["simulate-itl-ms"] = "1" };
+
+        var failure = Should.Throw<CallFailureException>(() => ModelCatalog.RoutesFor(model, new GenerateRequest(), metadata));
+
+        failure.Reason.ShouldBe(ErrorReason.InvalidRequest);
+        failure.Violations.Select(static one => one.Field).ShouldBe(["metadata[simulate-itl-ms]"]);
+    }
+
+    [Fact]
+    public void RoutesFor_MetadataThatIsNobodys_Serves()
+    {
+        var able = Lanes.Route(new FakeBackend("able"));
+
+        ModelCatalog.RoutesFor(Model(able), new GenerateRequest(), new Dictionary<string, string> { ["simulate-itl-ms"] = "1" })
+            .ShouldBe([able]);
+    }
+
+    private static IReadOnlyDictionary<string, string> NoMetadata => ReadOnlyDictionary<string, string>.Empty;
 
     private static ServedModel Model(params ModelRoute[] routes) => new("m", [], routes);
 

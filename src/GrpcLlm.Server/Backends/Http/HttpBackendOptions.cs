@@ -3,7 +3,7 @@ using System.ComponentModel.DataAnnotations;
 namespace GrpcLlm.Server.Backends.Http;
 
 /// <summary>Settings that every backend behind HTTP has.</summary>
-internal class HttpBackendOptions
+internal class HttpBackendOptions : SilenceOptions
 {
     /// <summary>Where the provider is, with its version prefix: <c>https://api.openai.com/v1</c>. Required; http or https.</summary>
     [Required]
@@ -24,20 +24,6 @@ internal class HttpBackendOptions
     /// <summary>Longest time for a connection, TLS included. Above 0 to 10 min. Default: 5 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>
-    /// Longest time from sending the request to the first token; comments and pings do not count. Above 0 to 1 hour.
-    /// Default: 30 s.
-    /// </summary>
-    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
-    public TimeSpan FirstTokenTimeout { get; set; } = TimeSpan.FromSeconds(30);
-
-    /// <summary>
-    /// Longest silence after the first token; comments and pings are no silence, and time in which the client does not
-    /// read does not count. Above 0 to 1 hour. Default: 30 s.
-    /// </summary>
-    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
-    public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// Parameters that callers may send in <c>provider_options_json</c>. Default: none. A parameter that a field of the

@@ -193,10 +193,7 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         }
     }
 
-    private BackendException Stalled(Exception exception) => new(
-        BackendFailure.Stalled,
-        _firstTokenCame ? "The backend fell silent." : "The backend gave no token in time.",
-        exception);
+    private BackendException Stalled(Exception exception) => BackendException.Stalled(_firstTokenCame, exception);
 
     private static Stream Decompress(HttpResponseMessage response, Stream body)
     {

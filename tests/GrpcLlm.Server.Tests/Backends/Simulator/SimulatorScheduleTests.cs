@@ -30,7 +30,7 @@ public sealed class SimulatorScheduleTests
     public void Spread_StaysWithinItsCutAndAroundItsMean() => Properties.HoldsForSeeds(
         random =>
         {
-            var schedule = new SimulatorSchedule(Spread, random.NextInt64(), 0);
+            var schedule = new SimulatorSchedule(Spread, SimulatorOverrides.None, random.NextInt64(), 0);
             var first = schedule.First();
             first.TotalMilliseconds.ShouldBeInRange(60 - 0.001, 340.001);
             var last = first;
@@ -57,16 +57,54 @@ public sealed class SimulatorScheduleTests
                 PrefillTimePerToken = TimeSpan.FromMilliseconds(2),
                 InterTokenLatency = TimeSpan.FromMilliseconds(3),
             },
-            seed: 1, inputTokens: 5);
+            SimulatorOverrides.None, seed: 1, inputTokens: 5);
 
         schedule.First().ShouldBe(TimeSpan.FromMilliseconds(17));
         schedule.Next().ShouldBe(TimeSpan.FromMilliseconds(20));
         schedule.Next().ShouldBe(TimeSpan.FromMilliseconds(23));
     }
 
-    private static List<TimeSpan> Times(long seed)
+    [Fact]
+    public void Load_MultipliesTheMeans()
     {
-        var schedule = new SimulatorSchedule(Spread, seed, 3);
+        var options = new SimulatorOptions
+        {
+            TimeToFirstToken = TimeSpan.FromMilliseconds(20),
+            PrefillTimePerToken = TimeSpan.FromMilliseconds(1),
+            InterTokenLatency = TimeSpan.FromMilliseconds(4),
+        };
+        var schedule = new SimulatorSchedule(options, SimulatorOverrides.None, seed: 1, inputTokens: 10);
+
+        schedule.First(1.5).ShouldBe(TimeSpan.FromMilliseconds(45));
+        schedule.Next(2.5).ShouldBe(TimeSpan.FromMilliseconds(55));
+    }
+
+    [Fact]
+    public void Chosen_AreExact_WithoutSpreadOrPrefill_AndSlowAllTheSame()
+    {
+        var overrides = new SimulatorOverrides
+        {
+            TimeToFirstToken = TimeSpan.FromMilliseconds(5), InterTokenLatency = TimeSpan.FromMilliseconds(0.5),
+        };
+        var schedule = new SimulatorSchedule(Spread, overrides, seed: 1, inputTokens: 9, slowness: 10);
+
+        schedule.First().ShouldBe(TimeSpan.FromMilliseconds(50));
+        schedule.Next().ShouldBe(TimeSpan.FromMilliseconds(55));
+        schedule.Next(2).ShouldBe(TimeSpan.FromMilliseconds(65));
+    }
+
+    [Fact]
+    public void Slow_IsTheSameScheduleStretched()
+    {
+        var (usual, slow) = (Times(4), Times(4, slowness: 3));
+
+        for (var index = 0; index < usual.Count; index++)
+            slow[index].TotalMilliseconds.ShouldBe(3 * usual[index].TotalMilliseconds, tolerance: 0.01);
+    }
+
+    private static List<TimeSpan> Times(long seed, double slowness = 1)
+    {
+        var schedule = new SimulatorSchedule(Spread, SimulatorOverrides.None, seed, 3, slowness);
         return [schedule.First(), .. Enumerable.Range(0, 50).Select(_ => schedule.Next())];
     }
 }

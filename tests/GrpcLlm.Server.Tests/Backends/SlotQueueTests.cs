@@ -1,7 +1,6 @@
 using GrpcLlm.Server.Backends;
-using GrpcLlm.Server.Backends.Embedded;
 
-namespace GrpcLlm.Server.Tests.Backends.Embedded;
+namespace GrpcLlm.Server.Tests.Backends;
 
 public sealed class SlotQueueTests
 {

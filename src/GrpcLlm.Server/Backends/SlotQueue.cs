@@ -1,11 +1,11 @@
-namespace GrpcLlm.Server.Backends.Embedded;
+namespace GrpcLlm.Server.Backends;
 
 /// <summary>
-/// Admits streams to the model: a number of slots and an amount of memory, and a bounded first-in-first-out queue
+/// Admits streams to a backend: a number of slots and an amount of memory, and a bounded first-in-first-out queue
 /// before them. A stream that needs much memory is not overtaken by those that need little. Thread-safe.
 /// </summary>
 /// <param name="slots">Streams at once; above 0.</param>
-/// <param name="memoryPages">Pages of memory for all of them.</param>
+/// <param name="memoryPages">Pages of memory for all of them; 0 where memory is not what bounds them.</param>
 /// <param name="maxQueue">Most streams that wait; 0 for none.</param>
 internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
 {
@@ -67,7 +67,7 @@ internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
         }
     }
 
-    private static BackendException Closed() => new(BackendFailure.Unavailable, "the embedded model was stopped");
+    private static BackendException Closed() => new(BackendFailure.Unavailable, "the backend was stopped");
 
     private bool TryAdmit(Place place)
     {

@@ -1,4 +1,4 @@
-namespace GrpcLlm.Server.Backends.Embedded;
+namespace GrpcLlm.Server.Backends;
 
 /// <summary>
 /// Steele, Lea and Flood's SplitMix64: a counter with a step of 2^64 divided by the golden ratio, mixed by two

@@ -1,0 +1,119 @@
+using System.Globalization;
+using Grpc.Core;
+using Grpc.Net.Client;
+using GrpcLlm.Server.Backends;
+using GrpcLlm.Server.Backends.Simulator;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Benchmarks;
+
+/// <summary>
+/// How well the simulator keeps its schedule, so that a load test knows what of a gap is its own error: each token against
+/// its due time in this process, where no socket stands between, and as a gRPC client sees it, against the first token.
+/// A timer of the framework with the same schedule stands beside it.
+/// </summary>
+internal static class PacingBenchmark
+{
+    private const int Tokens = 75;
+    private const string FirstTokenKey = "simulate-ttft-ms";
+    private static readonly int[] StreamCounts = [1, 50, 500];
+    private static readonly TimeSpan Gap = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan FirstToken = TimeSpan.FromMilliseconds(100);
+    private static readonly SimulatorOptions Options = new() { AllowRequestOverrides = true, InterTokenLatency = Gap };
+
+    public static async Task RunAsync()
+    {
+        await using var server = await ServerProcess.StartAsync(
+            "GrpcLlm:Backends:sim:Kind=simulator", $"GrpcLlm:Backends:sim:InterTokenLatency={Gap}",
+            "GrpcLlm:Backends:sim:AllowRequestOverrides=true", "GrpcLlm:Models:bench:Routes:0:Backend=sim");
+        using var channel = GrpcChannel.ForAddress(server.Address);
+        var client = new GenerationService.GenerationServiceClient(channel);
+        var simulator = new SimulatorBackend("sim", Options, TimeProvider.System);
+        (string Name, Func<TimeSpan, Task<List<double>>> Read)[] ways =
+        [
+            ("timer (Task.Delay), in process", ReadTimerAsync),
+            ("simulator, in process", first => ReadSimulatorAsync(simulator, first)),
+            ("simulator, through the service", first => ReadServiceAsync(client, first)),
+        ];
+
+        Console.WriteLine($"pacing: {Environment.ProcessorCount} cores; {Tokens} tokens a stream, one every {Gap.TotalMilliseconds} ms; milliseconds by which a token is late");
+        Console.WriteLine($"  {"",-32} {"streams",8} {"p50",8} {"p99",8} {"max",8}   through the service: off its place behind the first token, early or late");
+        foreach (var (name, read) in ways)
+        {
+            await RunAsync(streams: 50, read);
+            foreach (var streams in StreamCounts)
+            {
+                var late = await RunAsync(streams, read);
+                Console.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"  {name,-32} {streams,8} {RelayBenchmark.Percentile(late, 0.5),8:0.000} {RelayBenchmark.Percentile(late, 0.99),8:0.000} {late.Max(),8:0.000}"));
+            }
+        }
+    }
+
+    /// <summary>Runs streams side by side, spread evenly over one gap.</summary>
+    private static async Task<List<double>> RunAsync(int streams, Func<TimeSpan, Task<List<double>>> read)
+    {
+        var late = await Task.WhenAll(Enumerable.Range(0, streams).Select(n => read(FirstToken + (Gap * n / streams))));
+        return [.. late.SelectMany(static stream => stream)];
+    }
+
+    private static async Task<List<double>> ReadTimerAsync(TimeSpan first)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        var late = new List<double>(Tokens);
+        for (var index = 0; index < Tokens; index++)
+        {
+            var due = first + (Gap * index);
+            var left = due - TimeProvider.System.GetElapsedTime(start);
+            if (left > TimeSpan.Zero) await Task.Delay(left, TimeProvider.System);
+            late.Add((TimeProvider.System.GetElapsedTime(start) - due).TotalMilliseconds);
+        }
+
+        return late;
+    }
+
+    private static async Task<List<double>> ReadSimulatorAsync(SimulatorBackend simulator, TimeSpan first)
+    {
+        var call = new BackendCall(Request(), "m")
+        {
+            Metadata = new Dictionary<string, string> { [FirstTokenKey] = InMilliseconds(first) },
+        };
+        var start = TimeProvider.System.GetTimestamp();
+        var late = new List<double>(Tokens);
+        await foreach (var piece in simulator.GenerateAsync(call, CancellationToken.None))
+        {
+            if (piece.Kind != BackendEventKind.Text) continue;
+            late.Add((TimeProvider.System.GetElapsedTime(start) - first - (Gap * late.Count)).TotalMilliseconds);
+        }
+
+        return late;
+    }
+
+    private static async Task<List<double>> ReadServiceAsync(GenerationService.GenerationServiceClient client, TimeSpan first)
+    {
+        using var call = client.Generate(Request(), new Metadata { { FirstTokenKey, InMilliseconds(first) } });
+        var off = new List<double>(Tokens);
+        long start = 0;
+        var count = 0;
+        while (await call.ResponseStream.MoveNext(CancellationToken.None))
+        {
+            var tokens = (int)call.ResponseStream.Current.TokenCount;
+            if (count == 0) start = TimeProvider.System.GetTimestamp();
+            for (; tokens > 0; tokens--, count++)
+            {
+                // The first is the mark itself.
+                if (count > 0) off.Add(Math.Abs((TimeProvider.System.GetElapsedTime(start) - (Gap * count)).TotalMilliseconds));
+            }
+        }
+
+        return off;
+    }
+
+    private static string InMilliseconds(TimeSpan time) => time.TotalMilliseconds.ToString(CultureInfo.InvariantCulture);
+
+    private static GenerateRequest Request() => new()
+    {
+        Model = "bench", Prompt = "p", Limits = new GenerationLimits { MaxOutputTokens = Tokens },
+    };
+}

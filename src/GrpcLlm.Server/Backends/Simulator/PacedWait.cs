@@ -1,0 +1,64 @@
+using System.Threading.Tasks.Sources;
+
+namespace GrpcLlm.Server.Backends.Simulator;
+
+/// <summary>
+/// The waits of one stream, one after the other, for the times at which its tokens are due. A wait allocates nothing, and
+/// what comes after it runs on the thread pool. Cancelling ends a wait at once. One reader.
+/// </summary>
+internal sealed class PacedWait : IValueTaskSource, IThreadPoolWorkItem, IDisposable
+{
+    private readonly Pacer _pacer;
+    private readonly CancellationToken _cancellationToken;
+    private readonly CancellationTokenRegistration _registration;
+    private ManualResetValueTaskSourceCore<bool> _source;
+    private bool _isCancelled;
+
+    /// <param name="pacer">Whose time counts.</param>
+    /// <param name="cancellationToken">Ends every wait.</param>
+    public PacedWait(Pacer pacer, CancellationToken cancellationToken)
+    {
+        _pacer = pacer;
+        _cancellationToken = cancellationToken;
+        _registration = cancellationToken.UnsafeRegister(static wait => ((PacedWait)wait!).Cancel(), this);
+    }
+
+    /// <summary>Waits until a time of the pacer; not at all if it has come already.</summary>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public ValueTask UntilAsync(TimeSpan due)
+    {
+        _cancellationToken.ThrowIfCancellationRequested();
+        if (due <= _pacer.Now) return ValueTask.CompletedTask;
+        _source.Reset();
+        _pacer.Add(this, due);
+
+        // Cancelled between the two: its callback may have found nobody who waits.
+        if (_cancellationToken.IsCancellationRequested) Cancel();
+        return new ValueTask(this, _source.Version);
+    }
+
+    /// <summary>No wait comes any more.</summary>
+    public void Dispose() => _registration.Dispose();
+
+    /// <summary>The pacer's work: lets the reader go on. Whoever took the stream out of the pacer queues this, once.</summary>
+    void IThreadPoolWorkItem.Execute()
+    {
+        if (_isCancelled) _source.SetException(new OperationCanceledException(_cancellationToken));
+        else _source.SetResult(true);
+    }
+
+    void IValueTaskSource.GetResult(short token) => _source.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _source.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _source.OnCompleted(continuation, state, token, flags);
+
+    private void Cancel()
+    {
+        if (!_pacer.Remove(this)) return;
+        _isCancelled = true;
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+}

@@ -1,0 +1,126 @@
+using System.Runtime.InteropServices;
+
+namespace GrpcLlm.Server.Backends.Simulator;
+
+/// <summary>
+/// Wakes streams when their tokens are due, more precisely than a timer can, which counts whole milliseconds: one thread for
+/// the whole process sleeps until the earliest and hands those that are due to the thread pool. With nothing to wait for
+/// it sleeps for good. A clock other than the system's, as tests have it, is asked for a timer instead. Thread-safe.
+/// </summary>
+internal sealed class Pacer
+{
+    /// <summary>The least that a wait with a timeout can measure.</summary>
+    private static readonly TimeSpan CoarseWait = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>
+    /// Streams that are due within so short a time are woken together: to sleep for each of thousands alone would take
+    /// more time than they have between them.
+    /// </summary>
+    private static readonly TimeSpan ShortestSleep = TimeSpan.FromMicroseconds(100);
+
+    private static readonly Lazy<Pacer> OfSystem = new(static () => new Pacer(TimeProvider.System));
+
+    private readonly object _gate = new();
+    private readonly PriorityQueue<PacedWait, TimeSpan> _waiting = new();
+    private readonly TimeProvider _timeProvider;
+    private readonly long _origin;
+    private readonly ITimer? _timer;
+
+    private Pacer(TimeProvider timeProvider)
+    {
+        _timeProvider = timeProvider;
+        _origin = timeProvider.GetTimestamp();
+        if (ReferenceEquals(timeProvider, TimeProvider.System))
+            new Thread(Run) { IsBackground = true, Name = "simulator pacing" }.Start();
+        else
+            _timer = timeProvider.CreateTimer(static pacer => ((Pacer)pacer!).ReleaseDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Time since the pacer was made; what all waits are told in.</summary>
+    public TimeSpan Now => _timeProvider.GetElapsedTime(_origin);
+
+    /// <summary>The pacer of a clock.</summary>
+    public static Pacer Of(TimeProvider timeProvider) =>
+        ReferenceEquals(timeProvider, TimeProvider.System) ? OfSystem.Value : new Pacer(timeProvider);
+
+    /// <summary>Lets a stream wait. One that waits already must not.</summary>
+    /// <param name="wait">The stream.</param>
+    /// <param name="due">When to wake it.</param>
+    public void Add(PacedWait wait, TimeSpan due)
+    {
+        lock (_gate)
+        {
+            _waiting.Enqueue(wait, due);
+            if (!ReferenceEquals(_waiting.Peek(), wait)) return;
+            if (_timer is null) Monitor.Pulse(_gate);
+            else SetTimer();
+        }
+    }
+
+    /// <summary>Takes a stream out before its time.</summary>
+    /// <returns>Whether it waited; the caller then wakes it.</returns>
+    public bool Remove(PacedWait wait)
+    {
+        lock (_gate)
+        {
+            var waited = _waiting.Remove(wait, out _, out _);
+            if (waited && _timer is not null) SetTimer();
+            return waited;
+        }
+    }
+
+    private TimeSpan TimeLeft => _waiting.TryPeek(out _, out var due) ? due - Now : TimeSpan.MaxValue;
+
+    private void Run()
+    {
+        while (true)
+        {
+            TimeSpan left;
+            lock (_gate)
+            {
+                // Whole milliseconds first, since a stream that is due earlier can cut this wait short.
+                while ((left = TimeLeft) >= CoarseWait) Monitor.Wait(_gate, Milliseconds(left));
+            }
+
+            if (left > TimeSpan.Zero) SleepBriefly(left > ShortestSleep ? left : ShortestSleep);
+            ReleaseDue();
+        }
+    }
+
+    private void ReleaseDue()
+    {
+        while (TakeDue() is { } wait) ThreadPool.UnsafeQueueUserWorkItem(wait, preferLocal: false);
+    }
+
+    private PacedWait? TakeDue()
+    {
+        lock (_gate)
+        {
+            if (TimeLeft <= TimeSpan.Zero) return _waiting.Dequeue();
+            if (_timer is not null) SetTimer();
+            return null;
+        }
+    }
+
+    private void SetTimer() => _timer!.Change(_waiting.Count == 0 ? Timeout.InfiniteTimeSpan : TimeLeft, Timeout.InfiniteTimeSpan);
+
+    private static int Milliseconds(TimeSpan time) => time == TimeSpan.MaxValue ? Timeout.Infinite : (int)time.TotalMilliseconds;
+
+    /// <summary>Sleeps for less than a millisecond, or on Windows, which has no such sleep, for a tick of its clock.</summary>
+    private static void SleepBriefly(TimeSpan time)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            // An interrupted sleep is a short one, after which the loop looks again.
+            _ = USleep((uint)time.TotalMicroseconds);
+            return;
+        }
+
+        using var never = new ManualResetEventSlim();
+        never.Wait(CoarseWait);
+    }
+
+    [DllImport("libc", EntryPoint = "usleep")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int USleep(uint microseconds);
+}
