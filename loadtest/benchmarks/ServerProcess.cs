@@ -16,6 +16,16 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     public Uri Address { get; }
 
+    /// <summary>Processor time that it has used so far.</summary>
+    public TimeSpan CpuTime
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
     public static async Task<ServerProcess> StartAsync(params string[] settings)
     {
         var folder = AppContext.BaseDirectory.Replace("GrpcLlm.Benchmarks", "GrpcLlm.Server", StringComparison.Ordinal);

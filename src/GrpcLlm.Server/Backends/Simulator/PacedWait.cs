@@ -4,7 +4,7 @@ namespace GrpcLlm.Server.Backends.Simulator;
 
 /// <summary>
 /// The waits of one stream, one after the other, for the times at which its tokens are due. A wait allocates nothing, and
-/// what comes after it runs on the thread pool. Cancelling ends a wait at once. One reader.
+/// what comes after it runs on the pacer's thread or the pool's. Cancelling ends a wait at once. One reader.
 /// </summary>
 internal sealed class PacedWait : IValueTaskSource, IThreadPoolWorkItem, IDisposable
 {
@@ -40,11 +40,20 @@ internal sealed class PacedWait : IValueTaskSource, IThreadPoolWorkItem, IDispos
     /// <summary>No wait comes any more.</summary>
     public void Dispose() => _registration.Dispose();
 
-    /// <summary>The pacer's work: lets the reader go on. Whoever took the stream out of the pacer queues this, once.</summary>
-    void IThreadPoolWorkItem.Execute()
+    /// <summary>Another stream that was taken out of the pacer together with this one, and goes on after it.</summary>
+    public PacedWait? Next { get; set; }
+
+    /// <summary>Lets the reader go on, and those behind it. Whoever took the stream out of the pacer calls this, once.</summary>
+    public void Execute()
     {
-        if (_isCancelled) _source.SetException(new OperationCanceledException(_cancellationToken));
-        else _source.SetResult(true);
+        for (var wait = this; wait is not null;)
+        {
+            // Before its reader goes on: it may wait again at once.
+            var next = wait.Next;
+            wait.Next = null;
+            wait.Complete();
+            wait = next;
+        }
     }
 
     void IValueTaskSource.GetResult(short token) => _source.GetResult(token);
@@ -54,6 +63,12 @@ internal sealed class PacedWait : IValueTaskSource, IThreadPoolWorkItem, IDispos
     void IValueTaskSource.OnCompleted(
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _source.OnCompleted(continuation, state, token, flags);
+
+    private void Complete()
+    {
+        if (_isCancelled) _source.SetException(new OperationCanceledException(_cancellationToken));
+        else _source.SetResult(true);
+    }
 
     private void Cancel()
     {
