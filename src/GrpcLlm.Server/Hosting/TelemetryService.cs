@@ -63,10 +63,7 @@ internal sealed partial class TelemetryService(
             .AddMeter(TelemetryNames.Meter)
             .AddMeter(RuntimeMeters)
             .AddView(Restrict)
-            .AddReader(new BaseExportingMetricReader(prometheus)
-            {
-                TemporalityPreference = MetricReaderTemporalityPreference.Cumulative,
-            });
+            .AddReader(new PrometheusReader(prometheus));
         var otlp = new OtlpSettings(configuration, "METRICS");
         if (otlp.IsEnabled) builder.AddOtlpExporter(otlp.Apply);
         return builder.Build();

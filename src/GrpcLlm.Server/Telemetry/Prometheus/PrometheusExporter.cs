@@ -3,6 +3,16 @@ using OpenTelemetry.Metrics;
 
 namespace GrpcLlm.Server.Telemetry.Prometheus;
 
+/// <summary>Connects the exporter with the SDK.</summary>
+internal sealed class PrometheusReader : BaseExportingMetricReader
+{
+    public PrometheusReader(PrometheusExporter exporter)
+        : base(exporter) => TemporalityPreference = MetricReaderTemporalityPreference.Cumulative;
+
+    /// <summary>A last collection, as for exporters that push, would fail: nobody asks for it.</summary>
+    protected override bool OnShutdown(int timeoutMilliseconds) => true;
+}
+
 /// <summary>
 /// Hands out the SDK's metrics when Prometheus asks. Takes the place of OpenTelemetry.Exporter.Prometheus.AspNetCore, which
 /// not every registry serves; only TelemetryService and the page know it. Thread-safe.
