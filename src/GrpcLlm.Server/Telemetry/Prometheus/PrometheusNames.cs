@@ -33,7 +33,7 @@ internal static class PrometheusNames
     {
         var result = Clean(name, allowColon: true);
         var suffix = isGauge && unit == "1" ? "ratio" : OfUnit(unit);
-        if (suffix.Length > 0 && !result.EndsWith('_' + suffix, StringComparison.Ordinal)) result = $"{result}_{suffix}";
+        if (suffix.Length > 0 && !result.EndsWith('_' + suffix, StringComparison.Ordinal)) result = $"{result.TrimEnd('_')}_{suffix}";
         var reserved = Array.Find(Reserved, end => result.EndsWith(end, StringComparison.Ordinal));
         return reserved is not null && (isGauge || reserved == "_total") ? result[..^reserved.Length] : result;
     }
