@@ -1,30 +1,27 @@
 using GrpcLlm.Benchmarks;
 
 // Everything runs on loopback and is bounded in count; what is started here is stopped here.
-string[] names = args.Length == 0 ? ["relay", "cancel", "fairness", "client", "pacing"] : args;
-foreach (var name in names)
+(string Name, Func<Task> RunAsync)[] benchmarks =
+[
+    ("relay", RelayBenchmark.RunAsync),
+    ("cancel", CancelBenchmark.RunAsync),
+    ("fairness", FairnessBenchmark.RunAsync),
+    ("client", ClientBenchmark.RunAsync),
+    ("pacing", PacingBenchmark.RunAsync),
+    ("telemetry", TelemetryBenchmark.RunAsync),
+];
+
+var unknown = args.Except(benchmarks.Select(static benchmark => benchmark.Name), StringComparer.Ordinal).ToList();
+if (unknown.Count > 0)
 {
-    switch (name)
-    {
-        case "relay":
-            await RelayBenchmark.RunAsync();
-            break;
-        case "cancel":
-            await CancelBenchmark.RunAsync();
-            break;
-        case "fairness":
-            await FairnessBenchmark.RunAsync();
-            break;
-        case "client":
-            await ClientBenchmark.RunAsync();
-            break;
-        case "pacing":
-            await PacingBenchmark.RunAsync();
-            break;
-        default:
-            await Console.Error.WriteLineAsync($"There is no benchmark '{name}'; there are relay, cancel, fairness, client and pacing.");
-            return 2;
-    }
+    await Console.Error.WriteLineAsync(
+        $"There is no benchmark '{unknown[0]}'; there are {string.Join(", ", benchmarks.Select(static benchmark => benchmark.Name))}.");
+    return 2;
+}
+
+foreach (var (name, runAsync) in benchmarks)
+{
+    if (args.Length == 0 || args.Contains(name, StringComparer.Ordinal)) await runAsync();
 }
 
 return 0;

@@ -76,7 +76,8 @@ internal static class RelayBenchmark
         }
     }
 
-    private static async Task<double> FloodAsync(ICaller target, int callers, int tokens)
+    /// <summary>Calls at once, and how many tokens a second all of them got.</summary>
+    internal static async Task<double> FloodAsync(ICaller target, int callers, int tokens)
     {
         var start = TimeProvider.System.GetTimestamp();
         var results = await Task.WhenAll(Enumerable.Range(0, callers).Select(_ => target.CallAsync(tokens)));

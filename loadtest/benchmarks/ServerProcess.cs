@@ -8,10 +8,11 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 {
     private readonly Process _process;
 
-    private ServerProcess(Process process, Uri address)
+    private ServerProcess(Process process, Uri address, Uri opsAddress)
     {
         _process = process;
         Address = address;
+        OpsAddress = opsAddress;
     }
 
     public Uri Address { get; }
@@ -26,6 +27,9 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Where the ops pages are.</summary>
+    public Uri OpsAddress { get; }
+
     public static async Task<ServerProcess> StartAsync(params string[] settings)
     {
         var folder = AppContext.BaseDirectory.Replace("GrpcLlm.Benchmarks", "GrpcLlm.Server", StringComparison.Ordinal);
@@ -37,15 +41,18 @@ internal sealed partial class ServerProcess : IAsyncDisposable
             .. settings.Select(static setting => "--" + setting),
         ];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
-        var listening = new TaskCompletionSource<Uri>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var listening = new TaskCompletionSource<(Uri Grpc, Uri Ops)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var addresses = new List<Uri>();
         var process = Process.Start(start) ?? throw new InvalidOperationException("The server did not start.");
         process.OutputDataReceived += (_, output) =>
         {
             if (output.Data is null) listening.TrySetException(new InvalidOperationException("The server ended before it listened."));
-            else if (Listening().Match(output.Data) is { Success: true } match) listening.TrySetResult(new Uri(match.Groups["url"].Value));
+            else if (Listening().Match(output.Data) is { Success: true } match) addresses.Add(new Uri(match.Groups["url"].Value));
+            if (addresses.Count == 2) listening.TrySetResult((addresses[0], addresses[1]));
         };
         process.BeginOutputReadLine();
-        return new ServerProcess(process, await listening.Task);
+        var (grpc, ops) = await listening.Task;
+        return new ServerProcess(process, grpc, ops);
     }
 
     public async ValueTask DisposeAsync()

@@ -41,14 +41,17 @@ internal sealed class CallLifetime : IDisposable
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenRegistration _clientGone;
     private readonly ITimer? _budgetTimer;
+    private readonly TimeProvider _time;
+    private long _stoppedAt;
     private int _cause;
 
     /// <param name="budget">Time until <see cref="StopCause.TimeBudget"/>; null: none.</param>
-    /// <param name="timeProvider">Clock of the budget.</param>
+    /// <param name="timeProvider">Clock of the budget, and of the time since the stop.</param>
     /// <param name="clientGone">The transport's own token.</param>
     public CallLifetime(TimeSpan? budget, TimeProvider timeProvider, CancellationToken clientGone)
     {
         Budget = budget;
+        _time = timeProvider;
         _clientGone = clientGone.UnsafeRegister(
             static state => ((CallLifetime)state!).Stop(StopCause.ClientGone), this);
         if (budget is { } due && due <= LongestBudget)
@@ -71,10 +74,15 @@ internal sealed class CallLifetime : IDisposable
     /// <summary>The first reason to stop.</summary>
     public StopCause Cause => (StopCause)Volatile.Read(ref _cause);
 
+    /// <summary>Time since the first reason to stop; only once there is a <see cref="Cause"/>.</summary>
+    public TimeSpan SinceStop => _time.GetElapsedTime(Volatile.Read(ref _stoppedAt));
+
     /// <summary>Stops the generation, if nothing did before.</summary>
     /// <returns>Whether this was the first reason.</returns>
     public bool Stop(StopCause cause)
     {
+        // Before the cause, so that whoever sees the cause finds the time.
+        Interlocked.CompareExchange(ref _stoppedAt, _time.GetTimestamp(), 0);
         if (Interlocked.CompareExchange(ref _cause, (int)cause, (int)StopCause.None) != (int)StopCause.None)
             return false;
         _stopped.TrySetResult();

@@ -16,6 +16,9 @@ internal interface IBackend
     /// <summary>Kind in configuration: <c>embedded</c>, <c>simulator</c>, <c>openai</c>, …</summary>
     string Kind { get; }
 
+    /// <summary>Where it is reached; null where the model runs in this process.</summary>
+    Uri? Address => null;
+
     /// <summary>Keys that a call may use, in the order of configuration; empty where there are none.</summary>
     IReadOnlyList<ApiKey> Keys => [];
 

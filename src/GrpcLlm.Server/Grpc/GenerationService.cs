@@ -19,8 +19,7 @@ internal sealed partial class GenerationService(
     Deployments deployments,
     CallAdmission admission,
     LiveCalls liveCalls,
-    ServerMetrics metrics,
-    UsageRecordLog usageRecords,
+    CallBooks books,
     ILogger<GenerationService> logger)
 {
     /// <summary>Generates one answer and streams it.</summary>
@@ -30,8 +29,7 @@ internal sealed partial class GenerationService(
         using var lease = deployments.Acquire();
         var deployment = lease.Deployment;
         var record = BeginRecord(received, context);
-        var states = new CallStates(metrics);
-        states.Accept();
+        var states = books.Open(record);
         try
         {
             // 1 identify: who calls. Without configured tenants, everybody is the same one.
@@ -71,8 +69,7 @@ internal sealed partial class GenerationService(
         }
         finally
         {
-            usageRecords.Write(record);
-            Finish(states, record);
+            books.Close(record, states);
         }
     }
 
@@ -141,6 +138,7 @@ internal sealed partial class GenerationService(
         }
         catch (OperationCanceledException) when (lifetime.Cause != StopCause.None)
         {
+            if (record.Attempts.Count > 0) record.UpstreamStopped(lifetime.SinceStop);
             await relay.StopBeforeFirstTokenAsync();
             return;
         }
@@ -150,10 +148,20 @@ internal sealed partial class GenerationService(
 
     private static GenerationRecord BeginRecord(Received<GenerateRequest> received, ServerCallContext context)
     {
-        var clock = context.GetHttpContext().Features.GetRequiredFeature<CallClock>();
+        var http = context.GetHttpContext();
+        var clock = http.Features.GetRequiredFeature<CallClock>();
         var chosen = received.Message?.RequestId ?? "";
         var requestId = RequestValidator.IsRequestId(chosen) ? chosen : Guid.NewGuid().ToString("N");
-        return new GenerationRecord(clock, requestId) { RequestBytes = received.ByteCount };
+        var record = new GenerationRecord(clock, requestId)
+        {
+            RequestBytes = received.ByteCount,
+            LocalAddress = http.Connection.LocalIpAddress?.ToString(),
+            LocalPort = http.Connection.LocalPort,
+        };
+
+        // From here on the call is accounted for here; see UnreadCalls.
+        http.Features.Set(record);
+        return record;
     }
 
     private static CallLifetime BeginLifetime(
@@ -168,14 +176,6 @@ internal sealed partial class GenerationService(
     {
         record.Fail(failure.Reason);
         CallTrailers.WriteFailure(context, record, failure);
-    }
-
-    private static void Finish(CallStates states, GenerationRecord record)
-    {
-        var failed = record.ErrorReason != ErrorReason.Unspecified;
-        states.Finish(
-            failed ? Names<ErrorReason>.LowerOf(record.ErrorReason) : ErrorTable.NameOf(record.FinishReason),
-            ErrorTable.FaultOf(record.ErrorReason));
     }
 
     /// <summary>Ends a unary method like any other call: a typed failure, or INTERNAL without details.</summary>

@@ -1,14 +1,19 @@
 using System.Net;
+using GrpcLlm.Server.Telemetry.Prometheus;
 
 namespace GrpcLlm.Server.Hosting;
 
 /// <summary>
 /// The pages for operators, over HTTP/1.1 on the ops endpoint: <c>/healthz</c> (the process lives) and <c>/readyz</c>
-/// (it takes calls). They tell nothing of callers, models or keys. Not served over HTTP/2, so the endpoint for gRPC,
+/// (it takes calls), which tell nothing of callers, models or keys; and
+/// <c>/metrics</c> for Prometheus, which tells names of models, tenants and backends, and labels of keys. Not served over HTTP/2, so the endpoint for gRPC,
 /// which more people reach, does not have them.
 /// </summary>
 internal static class OpsEndpoints
 {
+    private const string TextType = "text/plain; version=0.0.4; charset=utf-8";
+    private const string OpenMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
     public static void Map(WebApplication app)
     {
         var ops = app.MapGroup("").AddEndpointFilter(static async (context, next) =>
@@ -17,5 +22,16 @@ internal static class OpsEndpoints
         ops.MapGet("/readyz", static (Readiness readiness) => readiness.Read().Ready
             ? Results.Text("ready\n")
             : Results.Text("not ready\n", statusCode: (int)HttpStatusCode.ServiceUnavailable));
+        ops.MapGet("/metrics", static async (HttpRequest request, PrometheusExporter exporter, CancellationToken cancelled) =>
+        {
+            var format = WantsOpenMetrics(request) ? PrometheusFormat.OpenMetrics : PrometheusFormat.Text;
+            return await exporter.ScrapeAsync(format, cancelled) is { } text
+                ? Results.Text(text, format == PrometheusFormat.OpenMetrics ? OpenMetricsType : TextType)
+                : Results.Text("no metrics\n", statusCode: (int)HttpStatusCode.ServiceUnavailable);
+        });
     }
+
+    // Whoever can read it asks for it first; the quality of further versions does not matter.
+    private static bool WantsOpenMetrics(HttpRequest request) =>
+        request.GetTypedHeaders().Accept.Any(static type => type.MediaType == "application/openmetrics-text");
 }

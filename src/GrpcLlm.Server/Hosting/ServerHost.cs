@@ -1,6 +1,7 @@
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Grpc;
 using GrpcLlm.Server.Telemetry;
+using GrpcLlm.Server.Telemetry.Prometheus;
 using GrpcLlm.V1;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -103,6 +104,9 @@ internal static class ServerHost
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<ServerMetrics>();
         services.AddSingleton<UsageRecordLog>();
+        services.AddSingleton<CallBooks>();
+        services.AddSingleton<UnreadCalls>();
+        services.AddSingleton<PrometheusExporter>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<BackendFactory>();
         services.AddSingleton<DeploymentBuilder>();
@@ -113,6 +117,9 @@ internal static class ServerHost
             return new Deployments(provider.GetRequiredService<DeploymentBuilder>().Build(settings, options, previous: null));
         });
         services.AddSingleton<AnonymousGuard>();
+
+        // First among those that stop, so last to have stopped: hosted services end in reverse order.
+        services.AddHostedService<TelemetryService>();
         services.AddHostedService<ConfigurationReload>();
         services.AddHostedService<DrainService>();
 
@@ -123,12 +130,13 @@ internal static class ServerHost
     private static void MapEndpoints(WebApplication app)
     {
         var time = app.Services.GetRequiredService<TimeProvider>();
+        var unreadCalls = app.Services.GetRequiredService<UnreadCalls>();
 
         // First of all, so that the clock starts before anything else is done.
         app.Use((context, next) =>
         {
             context.Features.Set(new CallClock(time));
-            return next(context);
+            return unreadCalls.InvokeAsync(context, next);
         });
         app.MapGrpcService<GenerationService>();
         app.MapGrpcService<HealthService>();

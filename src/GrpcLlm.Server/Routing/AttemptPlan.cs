@@ -244,6 +244,7 @@ internal sealed class AttemptPlan
                 if (attempt == served) attempt.Log.Outcome = AttemptOutcome.Served;
                 else if (attempt.Log.Outcome == AttemptOutcome.Unspecified) Leave(attempt, AttemptOutcome.Cancelled);
                 _record.Attempts.Add(attempt.Log);
+                _record.Upstreams.Add(attempt.Planned.Route.Upstream);
             }
 
             if ((served ?? _attempts.LastOrDefault()) is not { } told) return;

@@ -40,6 +40,9 @@ internal sealed partial class Breaker
             .Build();
     }
 
+    /// <summary>Its state now; an open one becomes half open with the first attempt after its break.</summary>
+    public CircuitState State => _state.CircuitState;
+
     /// <summary>Time for which nothing passes; null: an attempt may try.</summary>
     public TimeSpan? Wait
     {

@@ -45,19 +45,20 @@ internal sealed partial class Lane
     public Breaker Breaker { get; }
 
     /// <summary>Why it is not tried now; null: it may be.</summary>
-    public Obstacle? Obstacle
+    public Obstacle? Obstacle =>
+        CurrentRest ?? (Breaker.Wait is { } wait ? new Obstacle(BackendFailure.Unavailable, wait) : null);
+
+    /// <summary>The rest that its key is given, whatever the breaker says; null: none.</summary>
+    public Obstacle? CurrentRest
     {
         get
         {
-            if (_pause is { } pause)
-            {
-                var left = pause.Until - _timeProvider.GetUtcNow();
-                if (left > TimeSpan.Zero && !(pause.KeyRefused && KeyChangedSince(pause)))
-                    return new Obstacle(pause.Failure, left, pause.KeyRefused);
-                Interlocked.CompareExchange(ref _pause, null, pause);
-            }
-
-            return Breaker.Wait is { } wait ? new Obstacle(BackendFailure.Unavailable, wait) : null;
+            if (_pause is not { } pause) return null;
+            var left = pause.Until - _timeProvider.GetUtcNow();
+            if (left > TimeSpan.Zero && !(pause.KeyRefused && KeyChangedSince(pause)))
+                return new Obstacle(pause.Failure, left, pause.KeyRefused);
+            Interlocked.CompareExchange(ref _pause, null, pause);
+            return null;
         }
     }
 

@@ -1,5 +1,6 @@
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Requests;
+using GrpcLlm.Server.Telemetry;
 using GrpcLlm.V1;
 
 namespace GrpcLlm.Server.Routing;
@@ -12,6 +13,9 @@ internal sealed record ModelRoute(LanePool Pool, string Model, int? Weight = nul
 {
     /// <summary>Who serves.</summary>
     public IBackend Backend => Pool.Backend;
+
+    /// <summary>What metrics and spans tell of it.</summary>
+    public UpstreamIdentity Upstream { get; } = UpstreamIdentity.Of(Pool.Backend, Model);
 }
 
 /// <summary>A model that this deployment serves.</summary>

@@ -281,5 +281,6 @@ internal sealed class TokenRelay
         }
 
         await answer.DisposeAsync();
+        if (!_ended && _lifetime.Cause != StopCause.None) _record.UpstreamStopped(_lifetime.SinceStop);
     }
 }

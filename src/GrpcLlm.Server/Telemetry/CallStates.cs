@@ -40,16 +40,14 @@ internal sealed class CallStates(ServerMetrics metrics)
         lock (_gate) Show(stalled ? StreamState.Stalled : _phase);
     }
 
-    /// <summary>The call is over.</summary>
-    /// <param name="reason">Finish reason, or error reason, in lower case.</param>
-    /// <param name="fault">Whose fault it was.</param>
-    public void Finish(string reason, Fault fault)
+    /// <summary>The call is over. Only the first time counts.</summary>
+    public void Finish()
     {
         lock (_gate)
         {
             if (!_accepted) return;
             _accepted = false;
-            metrics.StreamFinished(Current, reason, fault);
+            metrics.StreamLeft(Current);
         }
     }
 

@@ -16,6 +16,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
 
     private bool _reasoningStreamed;
     private bool _backendToldEnd;
+    private int _arrivals;
     private (Usage Usage, Timing Timing)? _final;
 
     /// <summary>The call's clock.</summary>
@@ -39,6 +40,18 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>Attempts so far, oldest first.</summary>
     public List<Attempt> Attempts { get; } = [];
 
+    /// <summary>The upstream of each of <see cref="Attempts"/>.</summary>
+    public List<UpstreamIdentity> Upstreams { get; } = [];
+
+    /// <summary>Told of the first token, as it is sent; null: nobody is.</summary>
+    public ServerMetrics? Metrics { get; set; }
+
+    /// <summary>Address of this server that the call came to; null where it has none, as on a Unix socket.</summary>
+    public string? LocalAddress { get; init; }
+
+    /// <summary>Port of <see cref="LocalAddress"/>, a boxed <see cref="int"/>.</summary>
+    public object? LocalPort { get; init; }
+
     private Attempt? ServingAttempt => Attempts.Find(static attempt => attempt.Outcome == AttemptOutcome.Served);
 
     /// <summary>Bytes of the request on the wire.</summary>
@@ -55,6 +68,9 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
 
     /// <summary>Microseconds in which output was ready and the client did not take it.</summary>
     public long ClientStallMicroseconds { get; set; }
+
+    /// <summary>Microseconds from the reason to stop to the closed upstream; null where none was stopped.</summary>
+    public long? CancelLatencyMicroseconds { get; private set; }
 
     /// <summary>Sequence of the last message sent, progress included; 0 if none.</summary>
     public ulong LastSequence { get; set; }
@@ -82,6 +98,10 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
 
     /// <summary>Arrival of the last token from the backend.</summary>
     public long LastArrivalMicroseconds { get; private set; }
+
+    /// <summary>Mean of the times between arrivals of tokens from the backend; null with fewer than two.</summary>
+    public double? MeanChunkGapMicroseconds =>
+        _arrivals > 1 ? (double)(LastArrivalMicroseconds - FirstArrivalMicroseconds!.Value) / (_arrivals - 1) : null;
 
     /// <summary>What the backend told before its first token.</summary>
     public BackendOpening Opening { get; set; } = new() { TokenCountSource = UsageSource.Unspecified };
@@ -118,6 +138,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <param name="isReasoning">Whether they are reasoning.</param>
     public void TokensArrived(uint count, long arrival, bool isReasoning)
     {
+        _arrivals++;
         ReceivedTokens += count;
         FirstArrivalMicroseconds ??= arrival;
         LastArrivalMicroseconds = arrival;
@@ -132,7 +153,12 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         if (chunk.Progress is not null) return;
         FirstMessageMicroseconds ??= (long)chunk.ElapsedUs;
         if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.None) return;
-        FirstTokenSentMicroseconds ??= (long)chunk.ElapsedUs;
+        if (FirstTokenSentMicroseconds is null)
+        {
+            FirstTokenSentMicroseconds = (long)chunk.ElapsedUs;
+            Metrics?.FirstTokenSent(this);
+        }
+
         if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.Text) FirstTextMicroseconds ??= (long)chunk.ElapsedUs;
     }
 
@@ -152,6 +178,11 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         FinishReason = reason;
         StopSequence = stopSequence;
     }
+
+    /// <summary>Notes that the upstream is closed, after the call was told to stop.</summary>
+    /// <param name="sinceStop">Time since it was told.</param>
+    public void UpstreamStopped(TimeSpan sinceStop) =>
+        CancelLatencyMicroseconds ??= (long)sinceStop.TotalMicroseconds;
 
     /// <summary>Notes a failure.</summary>
     public void Fail(ErrorReason reason)
@@ -283,5 +314,4 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         summary.AttemptLog.AddRange(Attempts);
         return summary;
     }
-
 }

@@ -84,7 +84,11 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
     }
 
     /// <summary>Opens a stream with any body.</summary>
-    public async Task<RawHttp2Stream> OpenAsync(string path, byte[] body, params (string, string)[] headers)
+    public Task<RawHttp2Stream> OpenAsync(string path, byte[] body, params (string, string)[] headers) =>
+        OpenAsync(path, body, isWhole: true, headers);
+
+    /// <summary>Opens a stream with any body, or the beginning of one.</summary>
+    public async Task<RawHttp2Stream> OpenAsync(string path, byte[] body, bool isWhole, params (string, string)[] headers)
     {
         (string, string)[] fields =
         [
@@ -98,7 +102,7 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         await WriteHeadersAsync(id, HpackReader.Write(fields), frame);
         for (var offset = 0; offset < body.Length; offset += frame)
             await WriteFrameAsync(DataFrame, 0, id, body.AsMemory(offset, Math.Min(frame, body.Length - offset)));
-        await WriteFrameAsync(DataFrame, EndStream, id, ReadOnlyMemory<byte>.Empty);
+        if (isWhole) await WriteFrameAsync(DataFrame, EndStream, id, ReadOnlyMemory<byte>.Empty);
         return stream;
     }
 

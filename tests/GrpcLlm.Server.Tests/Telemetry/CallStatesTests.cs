@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.Server.Tests.Testing;
 
@@ -6,33 +5,14 @@ namespace GrpcLlm.Server.Tests.Telemetry;
 
 public sealed class CallStatesTests : IDisposable
 {
-    private readonly FakeMeterFactory _meters = new();
-    private readonly MeterListener _listener = new();
-    private readonly Dictionary<string, long> _active = new(StringComparer.Ordinal);
-    private readonly List<string> _finished = [];
-    private readonly ServerMetrics _metrics;
+    private readonly Measured _measured = new();
 
-    public CallStatesTests()
-    {
-        _listener.InstrumentPublished = (instrument, listener) =>
-        {
-            if (ReferenceEquals(instrument.Meter.Scope, _meters)) listener.EnableMeasurementEvents(instrument);
-        };
-        _listener.SetMeasurementEventCallback<long>(Measured);
-        _listener.Start();
-        _metrics = new ServerMetrics(_meters);
-    }
-
-    public void Dispose()
-    {
-        _listener.Dispose();
-        _meters.Dispose();
-    }
+    public void Dispose() => _measured.Dispose();
 
     [Fact]
     public void Call_IsInExactlyOneStateUntilItsEnd()
     {
-        var states = new CallStates(_metrics);
+        var states = New();
         states.Accept();
         AssertActive("waiting_for_first_token");
         states.Move(StreamState.Queued);
@@ -45,17 +25,16 @@ public sealed class CallStatesTests : IDisposable
         states.SetStalled(false);
         AssertActive("streaming");
 
-        states.Finish("stop", Fault.None);
-        states.Finish("stop", Fault.None);
+        states.Finish();
+        states.Finish();
 
         AssertActive();
-        _finished.ShouldBe(["fault=none,reason=stop"]);
     }
 
     [Fact]
     public void Phase_ThatChangesWhileTheClientStalls_ShowsAfterwards()
     {
-        var states = new CallStates(_metrics);
+        var states = New();
         states.Accept();
         states.Move(StreamState.Queued);
         states.SetStalled(true);
@@ -70,9 +49,9 @@ public sealed class CallStatesTests : IDisposable
     [Fact]
     public void Move_AfterTheEnd_CountsNothing()
     {
-        var states = new CallStates(_metrics);
+        var states = New();
         states.Accept();
-        states.Finish("stop", Fault.None);
+        states.Finish();
 
         states.Move(StreamState.Queued);
 
@@ -82,16 +61,15 @@ public sealed class CallStatesTests : IDisposable
     [Fact]
     public void Finish_NeverAccepted_CountsNothing()
     {
-        new CallStates(_metrics).Finish("stop", Fault.None);
+        New().Finish();
 
-        _finished.ShouldBeEmpty();
         AssertActive();
     }
 
     [Fact]
     public void Calls_InAnyStates_BalanceToNothing() => Properties.HoldsForSeeds(random =>
     {
-        var calls = Enumerable.Range(0, 5).Select(_ => new CallStates(_metrics)).ToList();
+        var calls = Enumerable.Range(0, 5).Select(_ => New()).ToList();
         calls.ForEach(static call => call.Accept());
         for (var index = 0; index < 30; index++)
         {
@@ -100,42 +78,17 @@ public sealed class CallStatesTests : IDisposable
             else call.SetStalled(random.Next(2) == 0);
         }
 
+        var active = _measured.SumsOf(TelemetryNames.StreamsActive).Values;
+        active.Sum().ShouldBe(5);
+        active.ShouldAllBe(static count => count >= 0);
 
-        _active.Values.Sum().ShouldBe(5);
-        _active.Values.ShouldAllBe(static count => count >= 0);
-
-        calls.ForEach(static call => call.Finish("length", Fault.None));
+        calls.ForEach(static call => call.Finish());
 
         AssertActive();
     });
 
-    [Fact]
-    public void Finished_TellsWhoseFaultItWas()
-    {
-        foreach (var fault in Enum.GetValues<Fault>()) _metrics.StreamFinished(StreamState.Queued, "x", fault);
+    private CallStates New() => new(_measured.Metrics);
 
-        _finished.ShouldBe(
-            ["fault=none,reason=x", "fault=client,reason=x", "fault=service,reason=x", "fault=upstream,reason=x"]);
-    }
-
-    private void AssertActive(params string[] states) => _active.Where(static pair => pair.Value != 0)
-        .ShouldBe(states.Select(static state => KeyValuePair.Create(state, 1L)));
-
-    private void Measured(
-        Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state)
-    {
-        if (string.Equals(instrument.Name, "grpcllm.streams.active", StringComparison.Ordinal))
-        {
-            tags.Length.ShouldBe(1);
-            tags[0].Key.ShouldBe("state");
-            var name = (string)tags[0].Value!;
-            _active[name] = _active.GetValueOrDefault(name) + value;
-        }
-        else
-        {
-            instrument.Name.ShouldBe("grpcllm.streams.finished");
-            value.ShouldBe(1);
-            _finished.Add(string.Join(',', tags.ToArray().Select(static tag => $"{tag.Key}={tag.Value}").Order(StringComparer.Ordinal)));
-        }
-    }
+    private void AssertActive(params string[] states) => _measured.SumsOf("grpcllm.streams.active")
+        .ShouldBe(states.Select(static state => KeyValuePair.Create($"state={state}", 1d)));
 }

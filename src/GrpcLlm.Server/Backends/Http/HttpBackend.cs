@@ -29,6 +29,7 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     public HttpBackend(string name, Provider provider, HttpBackendOptions options, TimeProvider timeProvider)
     {
         Name = name;
+        Address = new Uri(options.BaseUrl);
         _provider = provider;
         _options = options;
         _http = UpstreamRequests.Connect(options);
@@ -42,6 +43,10 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     public string Name { get; }
 
     public string Kind => _provider.Kind;
+
+    public Uri Address { get; }
+
+    Uri? IBackend.Address => Address;
 
     public IReadOnlyList<ApiKey> Keys { get; }
 

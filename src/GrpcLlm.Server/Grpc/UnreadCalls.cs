@@ -1,0 +1,65 @@
+using Grpc.AspNetCore.Server;
+using Grpc.Core;
+using GrpcLlm.Server.Telemetry;
+using GrpcLlm.V1;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Net.Http.Headers;
+
+namespace GrpcLlm.Server.Grpc;
+
+/// <summary>
+/// Keeps the books of calls of Generate whose method never ran, since the framework ended them while it read the request:
+/// one that is too large, badly framed or compressed, or whose client left meanwhile. Thread-safe.
+/// </summary>
+internal sealed class UnreadCalls(CallBooks books)
+{
+    /// <summary>Passes a request on, and accounts for it if nobody else did.</summary>
+    public async Task InvokeAsync(HttpContext context, RequestDelegate next)
+    {
+        try
+        {
+            await next(context);
+        }
+        finally
+        {
+            if (IsGenerate(context) && context.Features.Get<GenerationRecord>() is null) Close(context);
+        }
+    }
+
+    // A request that is no gRPC gets an HTTP status of its own, and is no call.
+    private static bool IsGenerate(HttpContext context) =>
+        context.Response.StatusCode == StatusCodes.Status200OK
+        && context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is { } method
+        && method.ServiceType == typeof(GenerationService) && method.Method.Name == nameof(GenerationService.Generate);
+
+    private void Close(HttpContext context)
+    {
+        var record = new GenerationRecord(
+            context.Features.GetRequiredFeature<CallClock>(), Guid.NewGuid().ToString("N"))
+        {
+            LocalAddress = context.Connection.LocalIpAddress?.ToString(),
+            LocalPort = context.Connection.LocalPort,
+        };
+        record.Fail(ReasonOf(context));
+        books.Close(record);
+    }
+
+    /// <summary>Nothing but reading the request was done, so the fault is the client's, unless something was thrown.</summary>
+    private static ErrorReason ReasonOf(HttpContext context) => StatusOf(context) switch
+    {
+        _ when context.RequestAborted.IsCancellationRequested => ErrorReason.ClientCancelled,
+        StatusCode.Cancelled => ErrorReason.ClientCancelled,
+        StatusCode.DeadlineExceeded => ErrorReason.Deadline,
+        null or StatusCode.Unknown => ErrorReason.Internal,
+        _ => ErrorReason.InvalidRequest,
+    };
+
+    private static StatusCode? StatusOf(HttpContext context)
+    {
+        // Among the headers where no message was sent, else among the trailers.
+        var value = context.Response.Headers[HeaderNames.GrpcStatus];
+        if (value.Count == 0 && context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { } trailers)
+            value = trailers[HeaderNames.GrpcStatus];
+        return int.TryParse(value, out var code) ? (StatusCode)code : null;
+    }
+}
