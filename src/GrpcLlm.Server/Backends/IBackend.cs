@@ -15,6 +15,12 @@ internal interface IBackend
     /// <summary>Kind in configuration: <c>embedded</c>, <c>simulator</c>, <c>openai</c>, …</summary>
     string Kind { get; }
 
+    /// <summary>Who provides the model, in the words of the semantic conventions (<c>gen_ai.provider.name</c>).</summary>
+    string ProviderName => Kind;
+
+    /// <summary>Where it is; null: in this process.</summary>
+    Uri? Address => null;
+
     /// <summary>Keys that a call may use, in the order of configuration; empty where there are none.</summary>
     IReadOnlyList<ApiKey> Keys => [];
 

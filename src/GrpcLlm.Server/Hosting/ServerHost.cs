@@ -59,7 +59,8 @@ internal static class ServerHost
         var app = builder.Build();
 
         // Loaded now, so that a wrong setting or a missing model stops the start rather than the first call.
-        _ = app.Services.GetRequiredService<Deployments>();
+        var deployment = app.Services.GetRequiredService<Deployments>().Current;
+        app.Services.GetRequiredService<ContentLog>().Announce(deployment.Options.Telemetry);
         MapEndpoints(app);
         var readiness = app.Services.GetRequiredService<Readiness>();
         app.Lifetime.ApplicationStarted.Register(() => readiness.Set(ready: true));
@@ -102,7 +103,11 @@ internal static class ServerHost
             provider.GetRequiredService<Deployments>().Current.Options.Admission, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<ServerMetrics>();
+        services.AddSingleton<CostMetrics>();
+        services.AddSingleton<LoadMonitor>();
         services.AddSingleton<UsageRecordLog>();
+        services.AddSingleton<ContentLog>();
+        services.AddSingleton<CallReports>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<BackendFactory>();
         services.AddSingleton<DeploymentBuilder>();
@@ -128,7 +133,7 @@ internal static class ServerHost
         app.Use((context, next) =>
         {
             context.Features.Set(new CallClock(time));
-            return next(context);
+            return ServerSpan.RunAsync(context, next);
         });
         app.MapGrpcService<GenerationService>();
         app.MapGrpcService<HealthService>();

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using GrpcLlm.Server.Requests;
 
 namespace GrpcLlm.Server.Telemetry;
 
@@ -69,14 +70,6 @@ internal sealed class ServerMetrics
     public void StreamFinished(StreamState last, string reason, Fault fault)
     {
         _active.Add(-1, StateTags[(int)last]);
-        _finished.Add(1, new KeyValuePair<string, object?>("reason", reason), new("fault", FaultName(fault)));
+        _finished.Add(1, new KeyValuePair<string, object?>("reason", reason), new("fault", ErrorTable.NameOf(fault)));
     }
-
-    private static string FaultName(Fault fault) => fault switch
-    {
-        Fault.Client => "client",
-        Fault.Service => "service",
-        Fault.Upstream => "upstream",
-        _ => "none",
-    };
 }

@@ -31,6 +31,7 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
         Name = name;
         _provider = provider;
         _options = options;
+        Address = new Uri(options.BaseUrl);
         _http = UpstreamRequests.Connect(options);
         Keys = [.. options.ApiKeys.Select(static (source, index) => new ApiKey(source, index))];
         _upstreams = Keys.Count == 0
@@ -42,6 +43,10 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     public string Name { get; }
 
     public string Kind => _provider.Kind;
+
+    public string ProviderName => _provider.ProviderName;
+
+    public Uri Address { get; }
 
     public IReadOnlyList<ApiKey> Keys { get; }
 
