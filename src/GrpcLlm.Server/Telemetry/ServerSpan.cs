@@ -47,7 +47,7 @@ internal static class ServerSpan
         span.SetTag(SpanNames.RequestModel, record.ModelName);
         span.SetTag(SpanNames.RequestStream, true);
         span.SetTag(SpanNames.RequestId, record.RequestId);
-        span.SetTag(SpanNames.Tenant, record.Tenant.Name);
+        if (record.Tenant.Name.Length > 0) span.SetTag(SpanNames.Tenant, record.Tenant.Name);
         span.SetTag(SpanNames.Attempts, record.Attempts.Count);
         if (record.Backend.Length > 0) span.SetTag(SpanNames.Backend, record.Backend);
         if (record.Opening.Model.Length > 0)

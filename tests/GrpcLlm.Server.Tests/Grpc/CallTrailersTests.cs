@@ -1,11 +1,14 @@
 using System.Text;
 using Grpc.Core;
+using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Grpc;
+using GrpcLlm.Server.Hosting;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.Server.Tests.Testing;
 using GrpcLlm.V1;
+using Xds.Data.Orca.V3;
 
 namespace GrpcLlm.Server.Tests.Grpc;
 
@@ -117,6 +120,27 @@ public sealed class CallTrailersTests
         AssertFits();
     }
 
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public void LoadReport_IsTheFirstToGoWhereThereIsNoRoom(bool longest, bool told)
+    {
+        using var queue = new AdmissionQueue(new AdmissionOptions(), new FakeTimeProvider());
+        var load = new LoadMonitor(queue, new FakeTimeProvider());
+        var record = longest ? WorstRecord(load) : new GenerationRecord(new CallClock(new FakeTimeProvider()), "r") { Load = load };
+        record.MessageSent(new TokenChunk { TokenCount = 3 });
+        var violations = new Violations();
+        for (var index = 0; index < (longest ? 1000 : 1); index++) violations.Add(new string('€', 500), new string('\0', 500));
+        record.Fail(ErrorReason.InvalidRequest);
+
+        CallTrailers.WriteFailure(_context, record, CallFailureException.Invalid(violations));
+
+        AssertFits();
+        var report = _context.ResponseTrailers.GetValueBytes("endpoint-load-metrics-bin");
+        (report is not null).ShouldBe(told);
+        if (told) OrcaLoadReport.Parser.ParseFrom(report).NamedMetrics[LoadMonitor.TokensPerSecond].ShouldBe(3);
+    }
+
     private void AssertFits()
     {
         Summary().CalculateSize().ShouldBeLessThanOrEqualTo(CallTrailers.MaxSummaryBytes);
@@ -130,11 +154,14 @@ public sealed class CallTrailersTests
     }
 
     /// <summary>Names as long as configuration and validation let them be; whatever an upstream may say.</summary>
-    private static GenerationRecord WorstRecord()
+    private static GenerationRecord WorstRecord(LoadMonitor? load = null)
     {
         var longest = new string('€', 128);
         var wide = new string('€', 50_000);
-        var record = Record(new string('r', 128), longest, longest);
+        var record = new GenerationRecord(new CallClock(new FakeTimeProvider()), new string('r', 128))
+        {
+            Model = longest, Backend = longest, Load = load, Price = new Price("USD", 999_999, 999_999, 999_999, 999_999),
+        };
         record.Opening = new BackendOpening { Model = wide, ResponseId = wide };
         var filter = new ContentFilter { Stage = FilterStage.Output, Source = wide };
         for (var index = 0; index < 100; index++) filter.Categories.Add(wide);
