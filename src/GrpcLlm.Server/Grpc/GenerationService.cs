@@ -153,15 +153,15 @@ internal sealed partial class GenerationService(
     private GenerationRecord BeginRecord(Received<GenerateRequest> received, ServerCallContext context)
     {
         load.Began();
-        var features = context.GetHttpContext().Features;
-        var clock = features.GetRequiredFeature<CallClock>();
+        var http = context.GetHttpContext();
+        var clock = http.Features.GetRequiredFeature<CallClock>();
         var chosen = received.Message?.RequestId ?? "";
         var requestId = RequestValidator.IsRequestId(chosen) ? chosen : Guid.NewGuid().ToString("N");
         return new GenerationRecord(clock, requestId)
         {
             RequestBytes = received.ByteCount,
             Load = load,
-            TraceId = features.Get<IHttpActivityFeature>()?.Activity.TraceId.ToHexString() ?? "",
+            TraceId = ServerSpan.TraceIdOf(http),
         };
     }
 

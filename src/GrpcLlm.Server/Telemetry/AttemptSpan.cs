@@ -55,7 +55,10 @@ internal sealed class AttemptSpan
 
     /// <summary>Notes the first token.</summary>
     /// <param name="microseconds">Since the start of the attempt.</param>
-    public void FirstToken(long microseconds) => _activity.SetTag(SpanNames.TimeToFirstChunk, microseconds / 1e6);
+    public void FirstToken(long microseconds)
+    {
+        if (_activity.IsAllDataRequested) _activity.SetTag(SpanNames.TimeToFirstChunk, microseconds / 1e6);
+    }
 
     /// <summary>Fixes the end of the span; what is known only when its call is finished follows.</summary>
     public void StreamEnded(DateTimeOffset time) => _activity.SetEndTime(time.UtcDateTime);

@@ -24,6 +24,10 @@ internal static class ServerSpan
             ? span
             : null;
 
+    /// <summary>Id of the trace that a request belongs to, whoever records it; empty if there is none.</summary>
+    public static string TraceIdOf(HttpContext http) =>
+        http.Features.Get<IHttpActivityFeature>()?.Activity is { IdFormat: ActivityIdFormat.W3C } span ? span.TraceId.ToHexString() : "";
+
     /// <summary>Runs a request and then tells what call it was; anything but gRPC stays as it is.</summary>
     public static Task RunAsync(HttpContext http, RequestDelegate next) =>
         Of(http) is { } span && http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is { } rpc

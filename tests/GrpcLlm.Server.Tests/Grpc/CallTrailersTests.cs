@@ -121,19 +121,18 @@ public sealed class CallTrailersTests
     }
 
     [Theory]
-    [InlineData(false, true)]
-    [InlineData(true, false)]
-    public void LoadReport_IsTheFirstToGoWhereThereIsNoRoom(bool longest, bool told)
+    [InlineData(0, true)]
+    [InlineData(3000, true)]
+    [InlineData(3500, false)]
+    public void LoadReport_IsLeftOutWhereThereIsNoRoom(int otherTrailers, bool told)
     {
         using var queue = new AdmissionQueue(new AdmissionOptions(), new FakeTimeProvider());
-        var load = new LoadMonitor(queue, new FakeTimeProvider());
-        var record = longest ? WorstRecord(load) : new GenerationRecord(new CallClock(new FakeTimeProvider()), "r") { Load = load };
+        var record = new GenerationRecord(new CallClock(new FakeTimeProvider()), "r") { Load = new LoadMonitor(queue, new FakeTimeProvider()) };
         record.MessageSent(new TokenChunk { TokenCount = 3 });
-        var violations = new Violations();
-        for (var index = 0; index < (longest ? 1000 : 1); index++) violations.Add(new string('€', 500), new string('\0', 500));
-        record.Fail(ErrorReason.InvalidRequest);
+        record.Finish(FinishReason.Stop);
+        _context.ResponseTrailers.Add("x", new string('x', otherTrailers));
 
-        CallTrailers.WriteFailure(_context, record, CallFailureException.Invalid(violations));
+        CallTrailers.WriteFinish(_context, record);
 
         AssertFits();
         var report = _context.ResponseTrailers.GetValueBytes("endpoint-load-metrics-bin");
@@ -154,13 +153,13 @@ public sealed class CallTrailersTests
     }
 
     /// <summary>Names as long as configuration and validation let them be; whatever an upstream may say.</summary>
-    private static GenerationRecord WorstRecord(LoadMonitor? load = null)
+    private static GenerationRecord WorstRecord()
     {
         var longest = new string('€', 128);
         var wide = new string('€', 50_000);
         var record = new GenerationRecord(new CallClock(new FakeTimeProvider()), new string('r', 128))
         {
-            Model = longest, Backend = longest, Load = load, Price = new Price("USD", 999_999, 999_999, 999_999, 999_999),
+            Model = longest, Backend = longest, Price = new Price("USD", 999_999, 999_999, 999_999, 999_999),
         };
         record.Opening = new BackendOpening { Model = wide, ResponseId = wide };
         var filter = new ContentFilter { Stage = FilterStage.Output, Source = wide };
