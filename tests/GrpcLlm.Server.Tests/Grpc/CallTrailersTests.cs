@@ -123,7 +123,7 @@ public sealed class CallTrailersTests
     [Theory]
     [InlineData(0, true)]
     [InlineData(3000, true)]
-    [InlineData(3500, false)]
+    [InlineData(3700, false)]
     public void LoadReport_IsLeftOutWhereThereIsNoRoom(int otherTrailers, bool told)
     {
         using var queue = new AdmissionQueue(new AdmissionOptions(), new FakeTimeProvider());
