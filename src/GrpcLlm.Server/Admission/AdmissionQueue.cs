@@ -63,6 +63,15 @@ internal sealed class AdmissionQueue : IDisposable
         }
     }
 
+    /// <summary>Generations that run, those that wait, and how many may run, all of one moment.</summary>
+    public (int Running, int Waiting, int MaxConcurrent) Load
+    {
+        get
+        {
+            lock (_gate) return (_running, _waiting, _maxConcurrent);
+        }
+    }
+
     /// <summary>
     /// Takes a place, or waits for one. Whoever gets one owns it, also if it was told to stop at the same moment.
     /// </summary>

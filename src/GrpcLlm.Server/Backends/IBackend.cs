@@ -16,6 +16,9 @@ internal interface IBackend
     /// <summary>Kind in configuration: <c>embedded</c>, <c>simulator</c>, <c>openai</c>, …</summary>
     string Kind { get; }
 
+    /// <summary>Who provides the model, in the words of the semantic conventions (<c>gen_ai.provider.name</c>).</summary>
+    string ProviderName => Kind;
+
     /// <summary>Where it is reached; null where the model runs in this process.</summary>
     Uri? Address => null;
 

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using Google.Protobuf;
 using Grpc.Core;
 using GrpcLlm.Server.Requests;
@@ -27,6 +28,12 @@ internal static class CallTrailers
     /// <summary>Milliseconds until a retry makes sense; -1: do not retry (gRFC A6).</summary>
     public const string RetryPushback = "grpc-retry-pushback-ms";
 
+    /// <summary>A serialized <c>xds.data.orca.v3.OrcaLoadReport</c>: how busy this process is (gRFC A51).</summary>
+    public const string LoadReport = "endpoint-load-metrics-bin";
+
+    /// <summary>Fewer bytes than all trailers have together, as encoded.</summary>
+    public const int MaxBytes = 4096;
+
     /// <summary>Most bytes of the summary before base64.</summary>
     public const int MaxSummaryBytes = 1536;
 
@@ -40,6 +47,7 @@ internal static class CallTrailers
     {
         context.ResponseTrailers.Add(FinishReasonName, ErrorTable.NameOf(record.FinishReason));
         WriteCommon(context, record);
+        WriteLoad(context, record);
     }
 
     /// <summary>Writes status and trailers of a generation that failed.</summary>
@@ -49,12 +57,26 @@ internal static class CallTrailers
         WriteCommon(context, record);
         context.Status = FailureStatus.Write(
             context.ResponseTrailers, failure, record.Delivered, record.LastSequence, record.StreamedTokens, record.Backend);
+        WriteLoad(context, record);
     }
 
     private static void WriteCommon(ServerCallContext context, GenerationRecord record)
     {
         context.ResponseTrailers.Add(RequestId, record.RequestId);
         context.ResponseTrailers.Add(Summary, Fit(record.BuildSummary()).ToByteArray());
+    }
+
+    /// <summary>Last, and only where it fits.</summary>
+    private static void WriteLoad(ServerCallContext context, GenerationRecord record)
+    {
+        if (record.Load is not { } load) return;
+        record.TellLoad();
+        var report = load.Report().ToByteArray();
+        var bytes = "grpc-status".Length + 2 + "grpc-message".Length + FailureStatus.MaxMessageBytes
+            + LoadReport.Length + Base64.GetMaxEncodedToUtf8Length(report.Length);
+        foreach (var entry in context.ResponseTrailers)
+            bytes += entry.Key.Length + (entry.IsBinary ? Base64.GetMaxEncodedToUtf8Length(entry.ValueBytes.Length) : entry.Value.Length);
+        if (bytes < MaxBytes) context.ResponseTrailers.Add(LoadReport, report);
     }
 
     /// <summary>

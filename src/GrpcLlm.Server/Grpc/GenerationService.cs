@@ -20,6 +20,7 @@ internal sealed partial class GenerationService(
     CallAdmission admission,
     LiveCalls liveCalls,
     CallBooks books,
+    LoadMonitor load,
     ILogger<GenerationService> logger)
 {
     /// <summary>Generates one answer and streams it.</summary>
@@ -37,13 +38,16 @@ internal sealed partial class GenerationService(
 
             // 2 validate: everything that is wrong, in one answer.
             var request = RequestValidator.Validate(received);
+            record.Request = request;
             record.Labels = request.Labels;
+            if (deployment.Content is { } policy) record.Content = new ContentCapture(policy, request);
 
             // 3 route: the ways to serve the model that can honour the request, in order. Before admission, so that a
             // request that cannot be served neither waits nor counts.
             var model = deployment.Catalog.Find(request.Model);
             record.Tenant.CheckMayUse(model);
             record.Model = model.Name;
+            record.Price = model.Price;
             var call = new BackendCall(request, "") { Metadata = BackendMetadata.Of(context) };
             var routes = RouteOrder.Of(ModelCatalog.RoutesFor(model, request, call.Metadata), Random.Shared.NextDouble);
 
@@ -69,14 +73,14 @@ internal sealed partial class GenerationService(
         }
         finally
         {
-            books.Close(record, states);
+            books.Close(context.GetHttpContext(), record, states);
         }
     }
 
     /// <summary>Ends the running generations of a name of the caller's own tenant.</summary>
     public Task<CancelGenerationResponse> CancelGeneration(
         Received<CancelGenerationRequest> received, ServerCallContext context) =>
-        UnaryAsync(() =>
+        UnaryAsync(context, () =>
         {
             var tenant = deployments.Current.Tenants.Identify(context.GetHttpContext());
             var requestId = RequestValidator.Validate(received);
@@ -85,7 +89,7 @@ internal sealed partial class GenerationService(
 
     /// <summary>Counts the input tokens that a request would use.</summary>
     public Task<CountTokensResponse> CountTokens(Received<CountTokensRequest> received, ServerCallContext context) =>
-        UnaryAsync(async () =>
+        UnaryAsync(context, async () =>
         {
             using var lease = deployments.Acquire();
             var tenant = lease.Deployment.Tenants.Identify(context.GetHttpContext());
@@ -109,7 +113,7 @@ internal sealed partial class GenerationService(
 
     /// <summary>Lists the models that the caller may use.</summary>
     public Task<ListModelsResponse> ListModels(Received<ListModelsRequest> received, ServerCallContext context) =>
-        UnaryAsync(async () =>
+        UnaryAsync(context, async () =>
         {
             using var lease = deployments.Acquire();
             var tenant = lease.Deployment.Tenants.Identify(context.GetHttpContext());
@@ -146,8 +150,9 @@ internal sealed partial class GenerationService(
         await relay.RunAsync(answer, opening.Meter);
     }
 
-    private static GenerationRecord BeginRecord(Received<GenerateRequest> received, ServerCallContext context)
+    private GenerationRecord BeginRecord(Received<GenerateRequest> received, ServerCallContext context)
     {
+        load.Began();
         var http = context.GetHttpContext();
         var clock = http.Features.GetRequiredFeature<CallClock>();
         var chosen = received.Message?.RequestId ?? "";
@@ -157,6 +162,8 @@ internal sealed partial class GenerationService(
             RequestBytes = received.ByteCount,
             LocalAddress = http.Connection.LocalIpAddress?.ToString(),
             LocalPort = http.Connection.LocalPort,
+            Load = load,
+            TraceId = ServerSpan.TraceIdOf(http),
         };
 
         // From here on the call is accounted for here; see UnreadCalls.
@@ -172,33 +179,37 @@ internal sealed partial class GenerationService(
         return new CallLifetime(left, clock.TimeProvider, context.CancellationToken);
     }
 
-    private static void End(ServerCallContext context, GenerationRecord record, CallFailureException failure)
+    private void End(ServerCallContext context, GenerationRecord record, CallFailureException failure)
     {
         record.Fail(failure.Reason);
+        if (ErrorTable.FaultOf(failure.Reason) != Fault.Client) load.Failed();
         CallTrailers.WriteFailure(context, record, failure);
     }
 
     /// <summary>Ends a unary method like any other call: a typed failure, or INTERNAL without details.</summary>
-    private async Task<T> UnaryAsync<T>(Func<ValueTask<T>> method)
+    private async Task<T> UnaryAsync<T>(ServerCallContext context, Func<ValueTask<T>> method)
     {
+        CallFailureException failure;
         try
         {
             return await method();
         }
-        catch (CallFailureException failure)
+        catch (CallFailureException exception)
         {
-            throw FailureStatus.ToException(failure);
+            failure = exception;
         }
         catch (BackendException exception)
         {
-            throw FailureStatus.ToException(CallFailureException.Of(exception, delivered: false));
+            failure = CallFailureException.Of(exception, delivered: false);
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
             UnexpectedFailure(logger, exception, "");
-            throw FailureStatus.ToException(
-                new CallFailureException(ErrorReason.Internal, "The service failed.", exception));
+            failure = new CallFailureException(ErrorReason.Internal, "The service failed.", exception);
         }
+
+        ServerSpan.Fail(context.GetHttpContext(), failure.Reason);
+        throw FailureStatus.ToException(failure);
     }
 
     [LoggerMessage(EventId = 2, EventName = "UnexpectedFailure", Level = LogLevel.Error,

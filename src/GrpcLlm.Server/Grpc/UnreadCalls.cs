@@ -39,9 +39,10 @@ internal sealed class UnreadCalls(CallBooks books)
         {
             LocalAddress = context.Connection.LocalIpAddress?.ToString(),
             LocalPort = context.Connection.LocalPort,
+            TraceId = ServerSpan.TraceIdOf(context),
         };
         record.Fail(ReasonOf(context));
-        books.Close(record);
+        books.Close(context, record);
     }
 
     /// <summary>Nothing but reading the request was done, so the fault is the client's, unless something was thrown.</summary>

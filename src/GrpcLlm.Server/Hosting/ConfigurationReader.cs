@@ -76,10 +76,20 @@ internal static class ConfigurationReader
             case List<SimulatorFaultOptions> faults:
                 ReadItems(section, faults, errors);
                 break;
+            case List<RedactionOptions> redactions:
+                foreach (var child in section.GetChildren())
+                {
+                    var redaction = new RedactionOptions();
+                    Read(child, redaction, errors);
+                    redactions.Add(redaction);
+                }
+
+                break;
             case List<string> texts:
                 texts.AddRange(section.GetChildren().Select(static child => child.Value ?? ""));
                 break;
-            case LimitOptions or StreamingOptions or ResilienceOptions or AdmissionOptions or ShutdownOptions:
+            case LimitOptions or StreamingOptions or ResilienceOptions or AdmissionOptions or ShutdownOptions
+                or TelemetryOptions or PriceOptions:
                 Read(section, value, errors);
                 break;
             default:

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using GrpcLlm.Server.Admission;
+using GrpcLlm.Server.Telemetry;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Options;
@@ -13,7 +14,7 @@ namespace GrpcLlm.Server.Hosting;
 /// </summary>
 internal sealed partial class ConfigurationReload(
     IConfiguration configuration, Deployments deployments, DeploymentBuilder builder, AdmissionQueue admission,
-    AnonymousGuard guard, IServer server, SettingsFiles files, ILogger<ConfigurationReload> logger) : BackgroundService
+    AnonymousGuard guard, ContentLog content, IServer server, SettingsFiles files, ILogger<ConfigurationReload> logger) : BackgroundService
 {
     // One place: a change during a reload means one more reload, however many changes there are.
     private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(
@@ -80,6 +81,7 @@ internal sealed partial class ConfigurationReload(
 
         _rejected = unreadable.Count > 0;
         Reloaded(logger, changes);
+        content.Announce(deployments.Current.Options.Telemetry);
         if (deployments.Current.Options.Limits.MaxRequestBytes != current.Options.Limits.MaxRequestBytes)
             NeedsRestart(logger, "GrpcLlm:Limits:MaxRequestBytes");
     }

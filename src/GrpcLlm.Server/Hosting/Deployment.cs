@@ -1,5 +1,6 @@
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Routing;
+using GrpcLlm.Server.Telemetry;
 
 namespace GrpcLlm.Server.Hosting;
 
@@ -26,6 +27,7 @@ internal sealed class Deployment
         Tenants = tenants;
         Catalog = catalog;
         Backends = backends;
+        Content = ContentPolicy.Of(options.Telemetry);
         foreach (var backend in backends.Values) backend.Hold();
     }
 
@@ -40,6 +42,9 @@ internal sealed class Deployment
 
     /// <summary>The models.</summary>
     public ModelCatalog Catalog { get; }
+
+    /// <summary>How content is logged; null: not at all.</summary>
+    public ContentPolicy? Content { get; }
 
     /// <summary>The backends by name, in any case.</summary>
     public IReadOnlyDictionary<string, SharedBackend> Backends { get; }

@@ -40,6 +40,9 @@ internal sealed class GrpcLlmOptions
     /// </summary>
     public bool AllowAnonymousRemote { get; set; }
 
+    /// <summary>What is told of calls beyond numbers.</summary>
+    public TelemetryOptions Telemetry { get; set; } = new();
+
     /// <summary>How the server stops.</summary>
     public ShutdownOptions Shutdown { get; set; } = new();
 
@@ -85,6 +88,9 @@ internal sealed class ModelOptions
 
     /// <summary>Ways to serve it, in order. At least one.</summary>
     public List<RouteOptions> Routes { get; set; } = [];
+
+    /// <summary>What its tokens cost. Default: not known.</summary>
+    public PriceOptions Price { get; set; } = new();
 }
 
 /// <summary>One way to serve a model.</summary>

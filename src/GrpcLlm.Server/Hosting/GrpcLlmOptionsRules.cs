@@ -17,6 +17,7 @@ internal static class GrpcLlmOptionsRules
         if (options.DefaultModel.Length > 0 && !names.Contains(options.DefaultModel))
             errors.Add($"GrpcLlm:DefaultModel: '{options.DefaultModel}' is not the name or alias of a model");
         CheckResilience(options, errors);
+        options.Telemetry.Check("GrpcLlm:Telemetry", errors);
         TenantRules.Check(options.Tenants, names, errors);
     }
 
@@ -37,6 +38,7 @@ internal static class GrpcLlmOptionsRules
                 errors.Add($"{path}:Routes:{index}:Backend: '{backend}' is not a configured backend");
         }
 
+        model.Price.Check($"{path}:Price", errors);
         if (model.Routes.Exists(static route => route.Weight is null) && model.Routes.Exists(static route => route.Weight is not null))
             errors.Add($"{path}:Routes: Weight must be on all routes of a model or on none");
     }

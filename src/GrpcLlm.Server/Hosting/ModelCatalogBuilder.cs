@@ -12,7 +12,10 @@ internal static class ModelCatalogBuilder
         var models = options.Models.Values.Select(model => new ServedModel(
             model.Name, model.Aliases,
             [.. model.Routes.Select(route => new ModelRoute(
-                backends[route.Backend].Pool, route.Model.Length == 0 ? model.Name : route.Model, route.Weight))]));
+                backends[route.Backend].Pool, route.Model.Length == 0 ? model.Name : route.Model, route.Weight))])
+        {
+            Price = model.Price.ToPrice(),
+        });
         return new ModelCatalog(models, options.DefaultModel);
     }
 }

@@ -60,7 +60,8 @@ internal static class ServerHost
         var app = builder.Build();
 
         // Loaded now, so that a wrong setting or a missing model stops the start rather than the first call.
-        _ = app.Services.GetRequiredService<Deployments>();
+        var deployment = app.Services.GetRequiredService<Deployments>().Current;
+        app.Services.GetRequiredService<ContentLog>().Announce(deployment.Options.Telemetry);
         MapEndpoints(app);
         var readiness = app.Services.GetRequiredService<Readiness>();
         app.Lifetime.ApplicationStarted.Register(() => readiness.Set(ready: true));
@@ -103,7 +104,10 @@ internal static class ServerHost
             provider.GetRequiredService<Deployments>().Current.Options.Admission, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<ServerMetrics>();
+        services.AddSingleton<CostMetrics>();
+        services.AddSingleton<LoadMonitor>();
         services.AddSingleton<UsageRecordLog>();
+        services.AddSingleton<ContentLog>();
         services.AddSingleton<CallBooks>();
         services.AddSingleton<UnreadCalls>();
         services.AddSingleton<PrometheusExporter>();
@@ -136,8 +140,10 @@ internal static class ServerHost
         app.Use((context, next) =>
         {
             context.Features.Set(new CallClock(time));
-            return unreadCalls.InvokeAsync(context, next);
+            return next(context);
         });
+        app.Use(ServerSpan.RunAsync);
+        app.Use(unreadCalls.InvokeAsync);
         app.MapGrpcService<GenerationService>();
         app.MapGrpcService<HealthService>();
         app.MapGrpcService<ReflectionService>();

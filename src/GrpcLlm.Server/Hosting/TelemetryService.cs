@@ -5,6 +5,7 @@ using GrpcLlm.Server.Telemetry.Prometheus;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
 
 namespace GrpcLlm.Server.Hosting;
 
@@ -29,12 +30,17 @@ internal sealed partial class TelemetryService(
 
     private OperationalGauges? _gauges;
     private MeterProvider? _meters;
+    private TracerProvider? _traces;
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         _gauges = new OperationalGauges(
             metrics.Meter, queue, () => deployments.Current.Backends.Values.Select(static backend => backend.Pool));
         if (!OtlpSettings.IsDisabled(configuration)) _meters = BuildMeters();
+
+        // Without an exporter nobody listens, and spans are not even made.
+        var otlp = new OtlpSettings(configuration, "TRACES");
+        if (otlp.IsEnabled) _traces = BuildTraces(otlp);
         return Task.CompletedTask;
     }
 
@@ -49,11 +55,17 @@ internal sealed partial class TelemetryService(
     /// <summary>Exports what is left. Last of all: the drain is over and nothing listens any more.</summary>
     public Task StoppedAsync(CancellationToken cancellationToken)
     {
-        if (_meters?.Shutdown((int)FlushTime.TotalMilliseconds) == false) NotFlushed(logger, FlushTime);
+        var milliseconds = (int)FlushTime.TotalMilliseconds;
+        if (_traces?.Shutdown(milliseconds) == false) NotFlushed(logger, "spans", FlushTime);
+        if (_meters?.Shutdown(milliseconds) == false) NotFlushed(logger, "metrics", FlushTime);
         return Task.CompletedTask;
     }
 
-    public void Dispose() => _meters?.Dispose();
+    public void Dispose()
+    {
+        _traces?.Dispose();
+        _meters?.Dispose();
+    }
 
     private MeterProvider BuildMeters()
     {
@@ -63,11 +75,20 @@ internal sealed partial class TelemetryService(
             .AddMeter(TelemetryNames.Meter)
             .AddMeter(RuntimeMeters)
             .AddView(Restrict)
+            .SetExemplarFilter(ExemplarFilterType.TraceBased)
             .AddReader(new PrometheusReader(prometheus));
         var otlp = new OtlpSettings(configuration, "METRICS");
         if (otlp.IsEnabled) builder.AddOtlpExporter(otlp.Apply);
         return builder.Build();
     }
+
+    /// <summary>Spans of calls, of attempts and of HTTP requests to upstreams.</summary>
+    private TracerProvider BuildTraces(OtlpSettings otlp) => Sdk.CreateTracerProviderBuilder()
+        .ConfigureServices(services => services.AddSingleton(configuration))
+        .SetResourceBuilder(ResourceOf())
+        .AddSource(SpanNames.SourceName, SpanNames.HostSourceName, SpanNames.HttpSourceName)
+        .AddOtlpExporter(otlp.Apply)
+        .Build();
 
     /// <summary>Who tells: variables of the environment come last, so they win.</summary>
     private static ResourceBuilder ResourceOf() => ResourceBuilder.CreateEmpty()
@@ -91,6 +112,6 @@ internal sealed partial class TelemetryService(
     }
 
     [LoggerMessage(EventId = 40, EventName = "TelemetryNotFlushed", Level = LogLevel.Warning,
-        Message = "The last metrics could not be exported within {Time}.")]
-    private static partial void NotFlushed(ILogger logger, TimeSpan time);
+        Message = "The last {Signal} could not be exported within {Time}.")]
+    private static partial void NotFlushed(ILogger logger, string signal, TimeSpan time);
 }

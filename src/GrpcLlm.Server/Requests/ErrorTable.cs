@@ -59,6 +59,15 @@ internal static class ErrorTable
         _ => Fault.Service,
     };
 
+    /// <summary>The name of a fault, in lower case.</summary>
+    public static string NameOf(Fault fault) => fault switch
+    {
+        Fault.Client => "client",
+        Fault.Service => "service",
+        Fault.Upstream => "upstream",
+        _ => "none",
+    };
+
     /// <summary>What a backend's failure means for the call.</summary>
     /// <param name="exception">How the backend failed.</param>
     /// <param name="delivered">Whether a token was delivered.</param>

@@ -44,13 +44,16 @@ internal static class AnswerAttempt
             await using (attempt.GiveUpWith(strategyToken))
             {
                 var call = plan.Call with { Model = planned.Route.Model, Key = planned.Lane.Key };
+                attempt.StartSpan(call);
                 events = planned.Lane.Backend.GenerateAsync(call, attempt.Token).GetAsyncEnumerator(attempt.Token);
                 atHand = await FirstTokenAsync(events, plan, attempt);
             }
 
             // Given up at the very moment of its first token: a stream that is cancelled already serves nobody.
             attempt.Token.ThrowIfCancellationRequested();
-            return Outcome.FromResult(new OpenedAnswer(atHand, plan.Clock.ElapsedMicroseconds, events) { Attempt = attempt });
+            var arrival = plan.Clock.ElapsedMicroseconds;
+            attempt.Span?.FirstToken(arrival - (long)attempt.Log.StartUs);
+            return Outcome.FromResult(new OpenedAnswer(atHand, arrival, events) { Attempt = attempt });
         }
         catch (Exception exception)
         {

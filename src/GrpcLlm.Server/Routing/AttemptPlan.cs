@@ -143,7 +143,12 @@ internal sealed class AttemptPlan
                 KeyLabel = planned.Lane.KeyLabel,
                 Hedged = planned.Hedged,
                 StartUs = (ulong)Clock.ElapsedMicroseconds,
-            });
+            })
+            {
+                Beside = planned.Hedged
+                    ? _attempts.FindLast(static one => one.Log.Outcome == AttemptOutcome.Unspecified)
+                    : null,
+            };
             Account();
             _attempts.Add(attempt);
             _running++;
@@ -251,6 +256,7 @@ internal sealed class AttemptPlan
             _record.Backend = told.Lane.Backend.Name;
             _record.Opening = told.Opening ?? _record.Opening;
             _record.ReportedUsage = told.ReportedUsage;
+            _record.ServingSpan = served?.Span;
         }
     }
 
@@ -325,10 +331,14 @@ internal sealed class AttemptPlan
     {
         _running--;
         if (attempt.IsQueued) _queued--;
+
+        // Given up, it had its input, unless it still waited for a slot; failed, only what it reported counts.
+        if (outcome == AttemptOutcome.Cancelled && !attempt.IsQueued)
+            attempt.Log.Usage = AttemptUsage.CutShort(attempt.ReportedUsage, attempt.Opening ?? new BackendOpening(), 0, Call.Request);
+        else if (attempt.ReportedUsage is { } usage) attempt.Log.Usage = usage;
         attempt.IsQueued = false;
         attempt.Log.Outcome = outcome;
         attempt.Log.DurationUs = (ulong)Clock.ElapsedMicroseconds - attempt.Log.StartUs;
-        if (attempt.ReportedUsage is { } usage) attempt.Log.Usage = usage;
     }
 
     private void Tell(RunningAttempt attempt, ProgressPhase phase, uint? position = null)

@@ -22,7 +22,11 @@ internal sealed record ModelRoute(LanePool Pool, string Model, int? Weight = nul
 /// <param name="Name">Its name on the wire.</param>
 /// <param name="Aliases">Other names for it.</param>
 /// <param name="Routes">Ways to serve it, in the order in which they are tried; at least one.</param>
-internal sealed record ServedModel(string Name, IReadOnlyList<string> Aliases, IReadOnlyList<ModelRoute> Routes);
+internal sealed record ServedModel(string Name, IReadOnlyList<string> Aliases, IReadOnlyList<ModelRoute> Routes)
+{
+    /// <summary>What its tokens cost; null: no price is known.</summary>
+    public Price? Price { get; init; }
+}
 
 /// <summary>
 /// The models of a deployment, by name and alias, compared ordinally. Immutable and thread-safe.

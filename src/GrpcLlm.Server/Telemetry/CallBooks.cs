@@ -1,10 +1,10 @@
 namespace GrpcLlm.Server.Telemetry;
 
 /// <summary>
-/// What is kept of every call of Generate, whatever its end: one usage record, one count of its end, gauges that return to
-/// zero. Thread-safe.
+/// What is kept of every call of Generate, whatever its end: one usage record, one count of its end, cost, completed spans,
+/// content where that is wanted, gauges that return to zero. Thread-safe.
 /// </summary>
-internal sealed class CallBooks(ServerMetrics metrics, UsageRecordLog usageRecords)
+internal sealed class CallBooks(ServerMetrics metrics, CostMetrics costs, UsageRecordLog usageRecords, ContentLog content)
 {
     /// <summary>Begins a call: it is in the gauges until it is closed.</summary>
     public CallStates Open(GenerationRecord record)
@@ -16,11 +16,14 @@ internal sealed class CallBooks(ServerMetrics metrics, UsageRecordLog usageRecor
     }
 
     /// <summary>Ends a call that is open. Each step is taken, whatever becomes of the one before.</summary>
-    public void Close(GenerationRecord record, CallStates states)
+    /// <param name="http">The call's request, whose span is completed.</param>
+    /// <param name="record">What is known of the call.</param>
+    /// <param name="states">Its place in the gauges.</param>
+    public void Close(HttpContext http, GenerationRecord record, CallStates states)
     {
         try
         {
-            Close(record);
+            Close(http, record);
         }
         finally
         {
@@ -30,7 +33,9 @@ internal sealed class CallBooks(ServerMetrics metrics, UsageRecordLog usageRecor
     }
 
     /// <summary>Ends a call that never came into the gauges.</summary>
-    public void Close(GenerationRecord record)
+    /// <param name="http">The call's request, whose span is completed.</param>
+    /// <param name="record">What is known of the call.</param>
+    public void Close(HttpContext http, GenerationRecord record)
     {
         try
         {
@@ -39,6 +44,10 @@ internal sealed class CallBooks(ServerMetrics metrics, UsageRecordLog usageRecor
         finally
         {
             metrics.CallEnded(record);
+            costs.Add(record);
+            record.ServingSpan?.EndServed(record);
+            ServerSpan.Tell(http, record);
+            content.Write(record);
         }
     }
 }

@@ -11,13 +11,19 @@ namespace GrpcLlm.Server.Telemetry;
 /// </summary>
 internal sealed class GenerationRecord(CallClock clock, string requestId)
 {
+    /// <summary>Most bytes that are told of a provider's id of its response.</summary>
+    public const int MaxResponseIdBytes = 128;
+
+    /// <summary>Most bytes that records and spans tell of a provider's own name of a model.</summary>
+    public const int MaxModelBytes = 256;
+
     private const int MaxRawReasonBytes = 64;
-    private const int MaxResponseIdBytes = 128;
 
     private bool _reasoningStreamed;
     private bool _backendToldEnd;
     private int _arrivals;
-    private (Usage Usage, Timing Timing)? _final;
+    private uint _untoldTokens;
+    private (Usage Usage, Timing Timing, decimal? Cost)? _final;
 
     /// <summary>The call's clock.</summary>
     public CallClock Clock { get; } = clock;
@@ -31,8 +37,26 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>The deployment's name of the model; empty until it is routed.</summary>
     public string Model { get; set; } = "";
 
+    /// <summary>Name of the model for records, spans and metrics: <c>_other</c> unless it is routed.</summary>
+    public string ModelName => Model.Length == 0 ? TelemetryNames.Other : Model;
+
     /// <summary>Configured name of the backend that serves; empty until one does.</summary>
     public string Backend { get; set; } = "";
+
+    /// <summary>Id of the trace that the call belongs to; empty if there is none.</summary>
+    public string TraceId { get; init; } = "";
+
+    /// <summary>Told what is sent, for load reports; null in tests of the record alone.</summary>
+    public LoadMonitor? Load { get; init; }
+
+    /// <summary>What was asked, once it is known to be valid; unknown input tokens are estimated by it.</summary>
+    public GenerateRequest? Request { get; set; }
+
+    /// <summary>Price of the model; null: no cost is told.</summary>
+    public Price? Price { get; set; }
+
+    /// <summary>Gathers what is sent; null unless content is logged.</summary>
+    public ContentCapture? Content { get; set; }
 
     /// <summary>The request's labels.</summary>
     public MapField<string, string> Labels { get; set; } = [];
@@ -53,6 +77,9 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     public object? LocalPort { get; init; }
 
     private Attempt? ServingAttempt => Attempts.Find(static attempt => attempt.Outcome == AttemptOutcome.Served);
+
+    /// <summary>Span of the attempt that serves; null if none does, or nobody listens.</summary>
+    public AttemptSpan? ServingSpan { get; set; }
 
     /// <summary>Bytes of the request on the wire.</summary>
     public int RequestBytes { get; set; }
@@ -115,7 +142,10 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>Timing in the end; fixed with <see cref="FinalUsage"/>.</summary>
     public Timing FinalTiming => Final.Timing;
 
-    private (Usage Usage, Timing Timing) Final => _final ??= BuildFinal();
+    /// <summary>Cost of all attempts in whole units, exact; null without a price. Fixed with <see cref="FinalUsage"/>.</summary>
+    public decimal? FinalCost => Final.Cost;
+
+    private (Usage Usage, Timing Timing, decimal? Cost) Final => _final ??= BuildFinal();
 
     /// <summary>Why it finished; unspecified while it runs and when it failed.</summary>
     public FinishReason FinishReason { get; private set; }
@@ -150,7 +180,10 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     {
         LastSequence = chunk.Sequence;
         StreamedTokens += chunk.TokenCount;
+        _untoldTokens += chunk.TokenCount;
+        if (_untoldTokens >= LoadMonitor.Lot) TellLoad();
         if (chunk.Progress is not null) return;
+        Content?.Add(chunk);
         FirstMessageMicroseconds ??= (long)chunk.ElapsedUs;
         if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.None) return;
         if (FirstTokenSentMicroseconds is null)
@@ -160,6 +193,13 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         }
 
         if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.Text) FirstTextMicroseconds ??= (long)chunk.ElapsedUs;
+    }
+
+    /// <summary>Tells the load monitor what was sent since the last time.</summary>
+    public void TellLoad()
+    {
+        if (_untoldTokens > 0) Load?.Sent(_untoldTokens);
+        _untoldTokens = 0;
     }
 
     /// <summary>Notes the end that the backend told.</summary>
@@ -211,28 +251,19 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     }
 
     /// <summary>
-    /// Usage of the attempt that serves: the backend's own numbers once it told the end, else what was counted here.
+    /// Usage of the attempt that serves: the backend's own numbers once it told the end, else what was counted here. Of the
+    /// last one where none serves.
     /// </summary>
     private Usage BuildUsage()
     {
         if (_backendToldEnd && ReportedUsage is not null) return ReportedUsage.Clone();
 
-        // Cut short: input as reported so far, output as received, since a report lags behind the stream.
-        var usage = ReportedUsage?.Clone() ?? new Usage();
-        var inputSource = usage.HasInputTokens ? usage.Source : Opening.TokenCountSource;
-        if (!usage.HasInputTokens && Opening.InputTokens is { } input) usage.InputTokens = input;
-        if (ReceivedTokens >= usage.OutputTokens)
-        {
-            usage.OutputTokens = ReceivedTokens;
-            usage.Source = Opening.TokenCountSource;
-        }
-
-        // Values of the enum are ordered from the most certain to the least.
-        if (usage.HasInputTokens && inputSource < usage.Source) usage.InputSource = inputSource;
-        return usage;
+        var serves = ServingAttempt is not null;
+        if (!serves && Attempts.LastOrDefault() is { Outcome: AttemptOutcome.Cancelled, Usage: { } givenUp }) return givenUp.Clone();
+        return AttemptUsage.CutShort(ReportedUsage, Opening, ReceivedTokens, serves ? Request : null);
     }
 
-    private (Usage Usage, Timing Timing) BuildFinal()
+    private (Usage Usage, Timing Timing, decimal? Cost) BuildFinal()
     {
         var usage = BuildUsage();
 
@@ -243,7 +274,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
             attempt.Usage = usage;
         }
 
-        return (usage, BuildTiming(usage));
+        return (usage, BuildTiming(usage), Price is { } price ? Attempts.Sum(one => one.Usage is { } used ? price.Of(used) : 0m) : null);
     }
 
     /// <summary>Where the time went, up to now.</summary>
@@ -286,6 +317,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
             BackendResponseId = Utf8Text.Cut(Opening.ResponseId, MaxResponseIdBytes),
             BackendModel = Opening.Model,
             ContentFilter = ContentFilter,
+            Cost = BuildCost(),
         };
     }
 
@@ -310,8 +342,11 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
             BackendResponseId = Utf8Text.Cut(Opening.ResponseId, MaxResponseIdBytes),
             BackendModel = Opening.Model,
             ContentFilter = ContentFilter,
+            Cost = BuildCost(),
         };
         summary.AttemptLog.AddRange(Attempts);
         return summary;
     }
+
+    private Money? BuildCost() => FinalCost is { } cost ? Price!.ToMoney(cost) : null;
 }

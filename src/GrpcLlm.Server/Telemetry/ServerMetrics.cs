@@ -94,7 +94,7 @@ internal sealed class ServerMetrics
         _finished.Add(
             1,
             new(Names.Reason, failed ? Names<ErrorReason>.LowerOf(record.ErrorReason) : ErrorTable.NameOf(record.FinishReason)),
-            new(Names.FaultOf, NameOf(ErrorTable.FaultOf(record.ErrorReason))));
+            new(Names.FaultOf, ErrorTable.NameOf(ErrorTable.FaultOf(record.ErrorReason))));
         if (failed && record.Attempts.Count == 0 && IsRejection(record.ErrorReason)) CountRejection(record);
 
         var timing = record.FinalTiming;
@@ -103,7 +103,7 @@ internal sealed class ServerMetrics
         if (failed) tags.Add(Names.ErrorType, ErrorTable.NameOf(record.ErrorReason));
         _requestDuration.Record(ToSeconds(timing.TotalUs), tags);
 
-        var model = new KeyValuePair<string, object?>(Names.RequestModel, ModelOf(record));
+        var model = new KeyValuePair<string, object?>(Names.RequestModel, record.ModelName);
         _overhead.Record(ToSeconds(timing.OverheadUs), model);
         if (record.Delivered) _clientStall.Record(ToSeconds(timing.ClientStallUs), model);
         CountTokens(record);
@@ -121,15 +121,13 @@ internal sealed class ServerMetrics
         ErrorReason.InvalidRequest or ErrorReason.ModelNotFound or ErrorReason.Unauthenticated or ErrorReason.ModelForbidden
         or ErrorReason.QuotaExceeded or ErrorReason.Overloaded or ErrorReason.Draining;
 
-    private static string ModelOf(GenerationRecord record) => record.Model.Length == 0 ? Names.Other : record.Model;
-
     private static TagList ServerTags(GenerationRecord record)
     {
         var tags = new TagList
         {
             { Names.OperationName, Names.Chat },
             { Names.ProviderName, Names.Provider },
-            { Names.RequestModel, ModelOf(record) },
+            { Names.RequestModel, record.ModelName },
         };
 
         // As clients know it: which model of which upstream answered is in the client's part.
@@ -142,14 +140,6 @@ internal sealed class ServerMetrics
 
         return tags;
     }
-
-    private static string NameOf(Fault fault) => fault switch
-    {
-        Fault.Client => "client",
-        Fault.Service => "service",
-        Fault.Upstream => "upstream",
-        _ => "none",
-    };
 
     private void CountRejection(GenerationRecord record)
     {
@@ -171,7 +161,7 @@ internal sealed class ServerMetrics
         var tags = new TagList
         {
             { Names.TokenType, type },
-            { Names.RequestModel, ModelOf(record) },
+            { Names.RequestModel, record.ModelName },
             { Names.Source, Names<UsageSource>.LowerOf(source) },
         };
         AddTenant(ref tags, record);

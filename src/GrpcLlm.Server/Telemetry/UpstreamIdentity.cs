@@ -15,6 +15,6 @@ internal sealed record UpstreamIdentity(string Backend, string Provider, string 
 {
     /// <summary>The identity of a route.</summary>
     public static UpstreamIdentity Of(IBackend backend, string model) => new(
-        backend.Name, backend.Kind == "gemini" ? "gcp.gemini" : backend.Kind, model,
+        backend.Name, backend.ProviderName, model,
         backend.Address?.Host, backend.Address?.Port);
 }

@@ -1,11 +1,14 @@
 using System.Text;
 using Grpc.Core;
+using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Grpc;
+using GrpcLlm.Server.Hosting;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.Server.Tests.Testing;
 using GrpcLlm.V1;
+using Xds.Data.Orca.V3;
 
 namespace GrpcLlm.Server.Tests.Grpc;
 
@@ -117,6 +120,26 @@ public sealed class CallTrailersTests
         AssertFits();
     }
 
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(3000, true)]
+    [InlineData(3700, false)]
+    public void LoadReport_IsLeftOutWhereThereIsNoRoom(int otherTrailers, bool told)
+    {
+        using var queue = new AdmissionQueue(new AdmissionOptions(), new FakeTimeProvider());
+        var record = new GenerationRecord(new CallClock(new FakeTimeProvider()), "r") { Load = new LoadMonitor(queue, new FakeTimeProvider()) };
+        record.MessageSent(new TokenChunk { TokenCount = 3 });
+        record.Finish(FinishReason.Stop);
+        _context.ResponseTrailers.Add("x", new string('x', otherTrailers));
+
+        CallTrailers.WriteFinish(_context, record);
+
+        AssertFits();
+        var report = _context.ResponseTrailers.GetValueBytes("endpoint-load-metrics-bin");
+        (report is not null).ShouldBe(told);
+        if (told) OrcaLoadReport.Parser.ParseFrom(report).NamedMetrics[LoadMonitor.TokensPerSecond].ShouldBe(3);
+    }
+
     private void AssertFits()
     {
         Summary().CalculateSize().ShouldBeLessThanOrEqualTo(CallTrailers.MaxSummaryBytes);
@@ -134,7 +157,10 @@ public sealed class CallTrailersTests
     {
         var longest = new string('€', 128);
         var wide = new string('€', 50_000);
-        var record = Record(new string('r', 128), longest, longest);
+        var record = new GenerationRecord(new CallClock(new FakeTimeProvider()), new string('r', 128))
+        {
+            Model = longest, Backend = longest, Price = new Price("USD", 999_999, 999_999, 999_999, 999_999),
+        };
         record.Opening = new BackendOpening { Model = wide, ResponseId = wide };
         var filter = new ContentFilter { Stage = FilterStage.Output, Source = wide };
         for (var index = 0; index < 100; index++) filter.Categories.Add(wide);

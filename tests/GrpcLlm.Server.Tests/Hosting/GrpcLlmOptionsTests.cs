@@ -37,6 +37,37 @@ public sealed class GrpcLlmOptionsTests
         options.AllowAnonymousRemote.ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData("Currency", "usd", "Currency: must be an ISO 4217 code such as USD, is 'usd'")]
+    [InlineData("Currency", null, "Currency: must be an ISO 4217 code such as USD, is ''")]
+    [InlineData("Input", null, "Input: is required with a price")]
+    [InlineData("Output", null, "Output: is required with a price")]
+    [InlineData("Input", "-1", "Input: must be 0 to 1000000, is -1")]
+    [InlineData("CachedInput", "1000000.1", "CachedInput: must be 0 to 1000000, is 1000000.1")]
+    [InlineData("CacheWriteInput", "0.0000000001", "CacheWriteInput: must have at most 9 decimals")]
+    [InlineData("CacheWriteInput", "cheap", "CacheWriteInput: 'cheap' is not a number")]
+    public void Bind_FaultOfAPrice_IsNamedWithItsKey(string key, string? value, string error)
+    {
+        var price = new Dictionary<string, string?>(StringComparer.Ordinal) { ["Currency"] = "USD", ["Input"] = "2.5", ["Output"] = "10" };
+        if (value is null) price.Remove(key);
+        else price[key] = value;
+
+        Errors([.. price.Select(static one => ($"GrpcLlm:Models:m:Price:{one.Key}", one.Value!))])
+            .ShouldHaveSingleItem().ShouldBe($"GrpcLlm:Models:m:Price:{error}");
+    }
+
+    [Fact]
+    public void Bind_Price_CacheCostsAsInputUnlessSaid()
+    {
+        var price = Bind(
+            ("GrpcLlm:Models:m:Price:Currency", "USD"), ("GrpcLlm:Models:m:Price:Input", "2.5"),
+            ("GrpcLlm:Models:m:Price:CachedInput", "0.25"), ("GrpcLlm:Models:m:Price:Output", "10")).Models["m"].Price.ToPrice();
+
+        price.ShouldBe(new GrpcLlm.Server.Telemetry.Price("USD", 2.5m, 0.25m, 2.5m, 10m));
+        Bind().Models["m"].Price.ToPrice().ShouldBeNull();
+        Bind().Telemetry.LogContent.ShouldBeFalse();
+    }
+
     [Fact]
     public void Bind_KeysInAnyCase_AreRead() =>
         Bind(("grpcllm:STREAMING:clientstalltimeout", "00:00:09")).Streaming.ClientStallTimeout.ShouldBe(TimeSpan.FromSeconds(9));
@@ -77,6 +108,12 @@ public sealed class GrpcLlmOptionsTests
     [InlineData("GrpcLlm:Models:m:Aliases", "x", "GrpcLlm:Models:m:Aliases: must be a section, not the value 'x'")]
     [InlineData("GrpcLlm:Models:m:Routes:0:Model:Name", "x", "GrpcLlm:Models:m:Routes:0:Model: must be one value, not a section")]
     [InlineData("GrpcLlm:Limits:MaxRequestBytes:Value", "x", "GrpcLlm:Limits:MaxRequestBytes: must be one value, not a section")]
+    [InlineData("GrpcLlm:Models:m:Price", "5", "GrpcLlm:Models:m:Price: must be a section, not the value '5'")]
+    [InlineData("GrpcLlm:Telemetry:LogContent", "yes", "GrpcLlm:Telemetry:LogContent: 'yes' is not true or false")]
+    [InlineData("GrpcLlm:Telemetry:MaxContentBytes", "1023", "GrpcLlm:Telemetry:MaxContentBytes: must be 1024 to 1048576, is 1023")]
+    [InlineData("GrpcLlm:Telemetry:Redactions:0:Pattern", "(", "GrpcLlm:Telemetry:Redactions:0:Pattern: ")]
+    [InlineData("GrpcLlm:Telemetry:Redactions:0:Pattern", "(?=x)", "GrpcLlm:Telemetry:Redactions:0:Pattern: ")]
+    [InlineData("GrpcLlm:Telemetry:Redactions:0:Replacement", "x", "GrpcLlm:Telemetry:Redactions:0:Pattern: is required")]
     [InlineData("GrpcLlm:DefaultModel", "M", "GrpcLlm:DefaultModel: 'M' is not the name or alias of a model")]
     [InlineData("GrpcLlm:DefaultModel", "", "GrpcLlm:DefaultModel: ")]
     [InlineData("GrpcLlm:Models:m:Routes:0:Backend", "none", "GrpcLlm:Models:m:Routes:0:Backend: 'none' is not a configured backend")]

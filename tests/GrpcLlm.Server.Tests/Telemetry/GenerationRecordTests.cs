@@ -78,6 +78,53 @@ public sealed class GenerationRecordTests
     [Fact]
     public void Usage_NothingHappened_IsNotKnown() => _record.FinalUsage.ShouldBe(new Usage());
 
+    [Fact]
+    public void Usage_ServedWithoutInputTold_EstimatesIt_AndIsNoMoreCertain()
+    {
+        _record.Request = new GenerateRequest { Prompt = new string('p', 400) };
+        _record.Opening = new BackendOpening { TokenCountSource = UsageSource.Counted };
+        _record.Attempts.Add(new Attempt { Number = 1, Outcome = AttemptOutcome.Served });
+        _record.TokensArrived(9, 1, isReasoning: false);
+
+        _record.Finish(FinishReason.Cancelled);
+
+        _record.FinalUsage.ShouldBe(new Usage { InputTokens = 100, OutputTokens = 9, Source = UsageSource.Estimated });
+    }
+
+    [Fact]
+    public void Usage_LastAttemptGivenUp_IsItsOwn()
+    {
+        var usage = new Usage { InputTokens = 5, Source = UsageSource.Estimated };
+        _record.Attempts.Add(new Attempt { Number = 1, Outcome = AttemptOutcome.Cancelled, Usage = usage });
+
+        _record.Fail(ErrorReason.FirstTokenTimeout);
+
+        _record.FinalUsage.ShouldBe(usage);
+    }
+
+    [Fact]
+    public void Cost_IsOfAllAttempts_AndTheSameEverywhere()
+    {
+        _record.Price = new Price("USD", 1, 1, 1, 2);
+        _record.Attempts.Add(new Attempt { Number = 1, Outcome = AttemptOutcome.Failed });
+        _record.Attempts.Add(new Attempt { Number = 2, Outcome = AttemptOutcome.Cancelled, Usage = new Usage { InputTokens = 5 } });
+        _record.Attempts.Add(new Attempt { Number = 3, Outcome = AttemptOutcome.Served });
+        _record.Finish(new BackendEnding(FinishReason.Stop) { Usage = new Usage { InputTokens = 5, OutputTokens = 10 } });
+
+        _record.FinalCost.ShouldBe(0.00003m);
+        _record.BuildFinish().Cost.ShouldBe(new Money { CurrencyCode = "USD", Nanos = 30_000 });
+        _record.BuildSummary().Cost.ShouldBe(new Money { CurrencyCode = "USD", Nanos = 30_000 });
+    }
+
+    [Fact]
+    public void Cost_WithoutAPrice_IsNotTold()
+    {
+        _record.Attempts.Add(new Attempt { Number = 1, Outcome = AttemptOutcome.Served });
+
+        _record.FinalCost.ShouldBeNull();
+        _record.BuildFinish().Cost.ShouldBeNull();
+    }
+
     [Theory]
     [InlineData(1u, 0u, false, 1u, null)]
     [InlineData(2u, 0u, false, 2u, 900.0)]

@@ -23,6 +23,8 @@ internal sealed class GeminiProvider(GeminiOptions options) : Provider
 
     public override string Kind => BackendKind;
 
+    public override string ProviderName => "gcp.gemini";
+
     public override IReadOnlySet<string> OwnParameters => Own;
 
     public override void FindUnsupported(GenerateRequest request, string model, Violations violations) =>

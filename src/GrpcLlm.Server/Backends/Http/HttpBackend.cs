@@ -29,9 +29,9 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     public HttpBackend(string name, Provider provider, HttpBackendOptions options, TimeProvider timeProvider)
     {
         Name = name;
-        Address = new Uri(options.BaseUrl);
         _provider = provider;
         _options = options;
+        Address = new Uri(options.BaseUrl);
         _http = UpstreamRequests.Connect(options);
         Keys = [.. options.ApiKeys.Select(static (source, index) => new ApiKey(source, index))];
         _upstreams = Keys.Count == 0
@@ -44,9 +44,9 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
 
     public string Kind => _provider.Kind;
 
-    public Uri Address { get; }
+    public string ProviderName => _provider.ProviderName;
 
-    Uri? IBackend.Address => Address;
+    public Uri Address { get; }
 
     public IReadOnlyList<ApiKey> Keys { get; }
 

@@ -23,6 +23,9 @@ internal abstract class Provider
     /// <summary>Kind in configuration, and the key in <c>provider_options_json</c>.</summary>
     public abstract string Kind { get; }
 
+    /// <summary>Who it is in the words of the semantic conventions (<c>gen_ai.provider.name</c>); the kind where they have none.</summary>
+    public virtual string ProviderName => Kind;
+
     /// <summary>How its stream holds events.</summary>
     public virtual BodyFormat Format => BodyFormat.ServerSentEvents;
 

@@ -34,8 +34,7 @@ internal sealed class UpstreamRequests(
         UseCookies = false,
         // Disposing an unfinished answer must close it at once, not read on to use the connection again.
         MaxResponseDrainSize = 0,
-        // Spans towards the upstream are the service's own.
-        ActivityHeadersPropagator = null,
+        ActivityHeadersPropagator = new UpstreamPropagator(),
     });
 
     /// <summary>Sends a generation and waits for its headers.</summary>

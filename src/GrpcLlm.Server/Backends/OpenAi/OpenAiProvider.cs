@@ -19,6 +19,8 @@ internal sealed class OpenAiProvider(OpenAiOptions options) : Provider
 
     public override string Kind => KindName;
 
+    public override string ProviderName => options.ApiVersion.Length > 0 ? "azure.ai.openai" : Kind;
+
     public override IReadOnlySet<string> OwnParameters => OpenAiRequest.Parameters;
 
     public override void FindUnsupported(GenerateRequest request, string model, Violations violations) =>

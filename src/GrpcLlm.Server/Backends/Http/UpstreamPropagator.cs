@@ -1,0 +1,41 @@
+using System.Diagnostics;
+
+namespace GrpcLlm.Server.Backends.Http;
+
+/// <summary>
+/// Sends the trace context upstream (W3C Trace Context: <c>traceparent</c>, <c>tracestate</c>), and nothing else: baggage is
+/// the callers' own data, and a provider is a third party. What is named as the parent is a span that somebody records; where
+/// the service records none, the caller's own, so that the trace does not break here. Stateless and thread-safe.
+/// </summary>
+internal sealed class UpstreamPropagator : DistributedContextPropagator
+{
+    private const string TraceParent = "traceparent";
+    private const string TraceState = "tracestate";
+
+    public override IReadOnlyCollection<string> Fields { get; } = [TraceParent, TraceState];
+
+    public override void Inject(Activity? activity, object? carrier, PropagatorSetterCallback? setter)
+    {
+        if (activity is null || setter is null) return;
+
+        // The handler makes a span for itself even if nobody wants it; its id would then stand for nothing.
+        var span = activity;
+        while (!span.Source.HasListeners() && span.Parent is { } parent) span = parent;
+        if (span.IdFormat != ActivityIdFormat.W3C) return;
+        var id = span.Source.HasListeners() ? span.Id : span.ParentId;
+        if (id is null) return;
+        setter(carrier, TraceParent, id);
+        if (!string.IsNullOrEmpty(span.TraceStateString)) setter(carrier, TraceState, span.TraceStateString);
+    }
+
+    /// <summary>Nothing: requests are only sent with it.</summary>
+    public override void ExtractTraceIdAndState(
+        object? carrier, PropagatorGetterCallback? getter, out string? traceId, out string? traceState)
+    {
+        traceId = null;
+        traceState = null;
+    }
+
+    /// <inheritdoc cref="ExtractTraceIdAndState"/>
+    public override IEnumerable<KeyValuePair<string, string?>>? ExtractBaggage(object? carrier, PropagatorGetterCallback? getter) => null;
+}
