@@ -9,6 +9,7 @@ using GrpcLlm.Benchmarks;
     ("client", ClientBenchmark.RunAsync),
     ("pacing", PacingBenchmark.RunAsync),
     ("telemetry", TelemetryBenchmark.RunAsync),
+    ("structured", StructuredBenchmark.RunAsync),
 ];
 
 var unknown = args.Except(benchmarks.Select(static benchmark => benchmark.Name), StringComparer.Ordinal).ToList();

@@ -64,14 +64,14 @@ public sealed class ErrorsTests
         {
             Prompt = "p",
             Tools = { new Tool { Name = "add" } },
-            Output = new OutputOptions { ResponseFormat = new ResponseFormat { JsonObject = new JsonObjectFormat() } },
+            Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High },
         };
 
         var answer = await Answer.OfAsync(server, request);
 
         answer.Reason.ShouldBe("INVALID_REQUEST");
         answer.Detail<BadRequest>().FieldViolations.Select(violation => violation.Field)
-            .ShouldBe(["tools", "output.response_format.json_object"], ignoreOrder: true);
+            .ShouldBe(["tools", "reasoning.effort"], ignoreOrder: true);
     }
 
     [Fact]

@@ -22,6 +22,7 @@ internal sealed class GenerateOptions
     private static readonly TimeSpan DeadlineGrace = TimeSpan.FromSeconds(2);
 
     private readonly InputOptions _input = new();
+    private readonly ShapeOptions _shape = new();
     private readonly Option<string?> _model = CreateModel();
     private readonly Option<uint?> _maxTokens = CreateNumber<uint>("--max-tokens", "N", "Most output tokens.");
     private readonly Option<double?> _temperature = CreateNumber<double>("--temperature", "T", "0 (greedy) to 2.");
@@ -53,6 +54,7 @@ internal sealed class GenerateOptions
     public void AddTo(Command command)
     {
         _input.AddTo(command);
+        _shape.AddTo(command);
         foreach (var option in new Option[]
         {
             _model, _maxTokens, _temperature, _topP, _topK, _minP, _presence, _frequency, _repetition, _seed, _stop,
@@ -85,6 +87,7 @@ internal sealed class GenerateOptions
         if (limits.CalculateSize() > 0) request.Limits = limits;
         if (parsed.GetValue(_effort) is { } effort) request.Reasoning = new ReasoningOptions { Effort = effort };
         if (parsed.GetValue(_logprobs)) request.Output = new OutputOptions { Logprobs = true };
+        await _shape.AddToAsync(request, parsed, console, cancellationToken);
         return request;
     }
 

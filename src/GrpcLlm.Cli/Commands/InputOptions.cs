@@ -60,10 +60,9 @@ internal sealed class InputOptions
         return new ModelInput("", conversation, tools);
     }
 
-    private static ConversationMessage Message(Role role, string text) =>
-        new() { Role = role, Parts = { new ContentPart { Text = text } } };
-
-    private static async Task<string> FileAsync(string name, CliConsole console, CancellationToken cancellationToken)
+    /// <summary>What a file holds; of <c>-</c>, what comes on stdin.</summary>
+    /// <exception cref="UsageException">It cannot be read.</exception>
+    public static async Task<string> FileAsync(string name, CliConsole console, CancellationToken cancellationToken)
     {
         if (name == StandardInput) return await console.In.ReadToEndAsync(CancellationToken.None).WaitAsync(cancellationToken);
         try
@@ -75,6 +74,9 @@ internal sealed class InputOptions
             throw new UsageException($"'{name}' cannot be read: {exception.Message}");
         }
     }
+
+    private static ConversationMessage Message(Role role, string text) =>
+        new() { Role = role, Parts = { new ContentPart { Text = text } } };
 }
 
 /// <summary>What a model is given.</summary>

@@ -65,6 +65,41 @@ public sealed class InputTests : IDisposable
         messages[2].Parts[0].ToolResult.ToolCallId.ShouldBe("c1");
     }
 
+    [Fact]
+    public async Task Generate_Schema_IsSentToTheLetter()
+    {
+        const string Schema = """{"type": "object",  "x": 1.0}""";
+
+        var request = await RequestOfAsync(["hi", "--schema", FileOf(Schema), "--logprobs"]);
+
+        request.Output.ResponseFormat.JsonSchema.ShouldBe(new JsonSchemaFormat { JsonSchema = Schema });
+        request.Output.Logprobs.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Generate_JsonObject_IsTheFormat() =>
+        (await RequestOfAsync(["hi", "--json-object"])).Output.ResponseFormat.JsonObject.ShouldNotBeNull();
+
+    [Fact]
+    public async Task Generate_SchemaAndJsonObject_ExcludeEachOther()
+    {
+        await using var server = await TestServer.StartAsync();
+
+        var run = await CliRun.OfAsync(server, "generate", "hi", "--json-object", "--schema", FileOf("{}"));
+
+        run.ExitCode.ShouldBe(ExitCodes.Usage);
+        run.ErrorLines.ShouldContain(line => line.Contains("exclude each other"));
+    }
+
+    [Theory]
+    [InlineData("auto", ToolChoiceMode.Auto)]
+    [InlineData("none", ToolChoiceMode.None)]
+    [InlineData("required", ToolChoiceMode.Required)]
+    [InlineData("weather", ToolChoiceMode.Required, "weather")]
+    public async Task Generate_ToolChoice_IsAModeOrTheOneTool(string choice, ToolChoiceMode mode, params string[] names) =>
+        (await RequestOfAsync(["hi", "--tool-choice", choice])).ToolChoice
+            .ShouldBe(new ToolChoice { Mode = mode, ToolNames = { names } });
+
     [Theory]
     [InlineData("""[{"name":"weather","description":"Tells it.","parameters":{"type": "object",  "x": 1.0},"strict":true}]""")]
     [InlineData("""{"tools":[{"type":"function","function":{"name":"weather","description":"Tells it.","parameters":{"type": "object",  "x": 1.0},"strict":true}}]}""")]

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using GrpcLlm.Server.Backends.Embedded.Structured;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -13,6 +14,8 @@ namespace GrpcLlm.Server.Backends.Embedded;
 /// <remarks>
 /// <para>A token is counted as output when it is emitted; the one with which the model ends is not. Input counts the
 /// beginning-of-text token. Prompt and output together fill at most the context window.</para>
+/// <para>JSON, and calls of tools that are forced, are written under a mask (<see cref="StructuredOutput"/>), and end when
+/// they are complete. Neither schemas nor tools are told to the model, which knows no format for that.</para>
 /// <para>The same request with the same seed gives the same text, alone or beside others, on processors whose vectors
 /// have the same width.</para>
 /// </remarks>
@@ -27,6 +30,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     private readonly EmbeddedModel _model;
     private readonly EngineResources _engine;
     private readonly SlotQueue _slots;
+    private readonly StructuredOutput _structure;
     private readonly BackendModel _description;
     private readonly int _contextWindow;
 
@@ -66,7 +70,8 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         int mostPages = (int)Math.Min(pages, Math.Min(int.MaxValue, (long)options.MaxConcurrent * fullWindow));
         _slots = new SlotQueue(options.MaxConcurrent, pages, options.MaxQueue);
         _engine = new EngineResources(name, _model, threads, _contextWindow, mostPages);
-        _description = EmbeddedDescription.Of(_model, _contextWindow);
+        _structure = new StructuredOutput(_model.Vocabulary);
+        _description = EmbeddedDescription.Of(_model, _contextWindow, _structure.IsPossible);
         TimeSpan elapsed = timeProvider.GetElapsedTime(start);
         LogLoaded(logger ?? NullLogger.Instance, name, _model.Name, elapsed, threads);
     }
@@ -85,7 +90,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     public BackendModel Describe(string model) => _description;
 
     public void FindUnsupported(GenerateRequest request, string model, Violations violations) =>
-        UnsupportedFields.Find(request, _model.Vocabulary.Count, violations);
+        UnsupportedFields.Find(request, _model.Vocabulary.Count, _structure, violations);
 
     /// <remarks>
     /// Exact, also for a prompt that does not fit the window; only what does not fit and is longer than 1 MiB is
@@ -129,28 +134,47 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
             TokenCountSource = UsageSource.Counted,
         });
 
-        var sampler = new Sampler(plan, _model.Vocabulary.EndTokens, prompt);
+        TokenConstraint? constraint = _structure.ConstraintFor(call.Request, maxOutput);
+        var sampler = new Sampler(plan, _model.Vocabulary.EndTokens, prompt, constraint);
         var details = TokenDetails.For(call.Request.Output, _model.Vocabulary);
         using var generation = new Generation(
             _engine, _model.Network, prompt, prompt.Length + maxOutput, sampler, details);
         await using CancellationTokenRegistration cancel =
             cancellationToken.UnsafeRegister(static work => ((PacedWork)work!).Cancel(), generation);
 
+        IReadOnlyList<Tool> tools = StructuredOutput.ForcedTools(call.Request);
+        ToolCallWriter? toolCall = tools.Count > 0 ? new ToolCallWriter(_model.Vocabulary, tools) : null;
         var text = new Utf8Assembler(_model.Vocabulary);
-        bool ended = false;
+        string? end = null;
         int output = 0;
-        while (output < maxOutput)
+        while (output < maxOutput && end is null)
         {
             await generation.NextStepAsync(cancellationToken);
-            ended = _model.Vocabulary.IsEnd(generation.Token);
-            if (ended) break;
+            if (_model.Vocabulary.IsEnd(generation.Token))
+            {
+                end = "eos";
+                break;
+            }
+
             output++;
-            yield return BackendEvent.TextDelta(
-                text.Append(generation.Token), tokens: generation.Detail is { } detail ? [detail] : null);
+            if (constraint is { IsComplete: true }) end = "complete";
+            if (toolCall is null)
+            {
+                yield return BackendEvent.TextDelta(
+                    text.Append(generation.Token), tokens: generation.Detail is { } detail ? [detail] : null);
+            }
+            else
+            {
+                foreach (BackendEvent piece in toolCall.Append(generation.Token, isLast: end is not null)) yield return piece;
+            }
         }
 
         if (text.Flush() is { Length: > 0 } rest) yield return BackendEvent.TextDelta(rest, tokenCount: 0);
-        yield return BackendEvent.Finished(Ending(ended, output >= call.MaxOutputTokens, prompt.Length, output));
+        if (toolCall?.Flush() is { } half) yield return half;
+        FinishReason reason = end is null
+            ? output >= call.MaxOutputTokens ? FinishReason.Length : FinishReason.ContextLength
+            : toolCall is null ? FinishReason.Stop : FinishReason.ToolCalls;
+        yield return BackendEvent.Finished(Ending(reason, end, prompt.Length, output));
     }
 
     /// <summary>Stops the threads after their running turns. Streams that still run fail.</summary>
@@ -160,13 +184,11 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         await _engine.DisposeAsync();
     }
 
-    private static BackendEnding Ending(bool ended, bool hasAll, int input, int output)
+    private static BackendEnding Ending(FinishReason reason, string? end, int input, int output) => new(reason)
     {
-        var usage = new Usage { InputTokens = (uint)input, OutputTokens = (uint)output, Source = UsageSource.Counted };
-        return ended ? new BackendEnding(FinishReason.Stop) { RawReason = "eos", Usage = usage }
-            : hasAll ? new BackendEnding(FinishReason.Length) { RawReason = "max_output_tokens", Usage = usage }
-            : new BackendEnding(FinishReason.ContextLength) { RawReason = "context_window", Usage = usage };
-    }
+        RawReason = end ?? (reason == FinishReason.Length ? "max_output_tokens" : "context_window"),
+        Usage = new Usage { InputTokens = (uint)input, OutputTokens = (uint)output, Source = UsageSource.Counted },
+    };
 
     // A conversation is one user message of text parts (FindUnsupported), the same as a prompt.
     private static string TextOf(GenerateRequest request) =>

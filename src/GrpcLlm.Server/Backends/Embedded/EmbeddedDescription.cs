@@ -17,22 +17,33 @@ internal static class EmbeddedDescription
     private const string ChatTemplateUnused =
         "The chat template in its file is not applied: a prompt is continued as plain text.";
 
+    private const string Structured =
+        "It writes JSON and calls tools only when it must, in the right form, without knowing what for.";
+
     /// <summary>Describes a model.</summary>
     /// <param name="model">The model.</param>
     /// <param name="contextWindow">Tokens of prompt and output.</param>
-    public static BackendModel Of(EmbeddedModel model, int contextWindow)
+    /// <param name="isStructured">Whether its output can be kept to a shape.</param>
+    public static BackendModel Of(EmbeddedModel model, int contextWindow, bool isStructured)
     {
         string what = string.Equals(model.Name, DefaultModel, StringComparison.Ordinal) ? DefaultModelText
             : model.Description.Length > 0 ? model.Description
             : $"The model '{model.Name}' from a GGUF file.";
         return new BackendModel
         {
-            Description = $"{what} {(model.HasChatTemplate ? ChatTemplateUnused : NoChatFormat)}",
+            Description = $"{what} {(model.HasChatTemplate ? ChatTemplateUnused : NoChatFormat)}" +
+                (isStructured ? $" {Structured}" : ""),
             DisplayName = model.Name,
             Owner = model.Author,
             ContextWindow = (uint)contextWindow,
             MaxOutputTokens = (uint)contextWindow,
-            Capabilities = [ModelCapability.Logprobs, ModelCapability.TokenIds, ModelCapability.Seed],
+            Capabilities =
+            [
+                .. isStructured
+                    ? new[] { ModelCapability.Tools, ModelCapability.JsonObject, ModelCapability.JsonSchema }
+                    : [],
+                ModelCapability.Logprobs, ModelCapability.TokenIds, ModelCapability.Seed,
+            ],
             InputModalities = [Modality.Text],
             OutputModalities = [Modality.Text],
         };

@@ -1,18 +1,21 @@
 using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using GrpcLlm.Server.Backends.Embedded.Structured;
 
 namespace GrpcLlm.Server.Backends.Embedded;
 
 /// <summary>
 /// Draws the tokens of one stream. In this order: repetition penalty, presence and frequency penalty, logit bias, the
-/// mask of end tokens; then temperature, top_k, top_p, min_p, each on what the one before left; then one random number.
+/// masks of end tokens and of a shape that the output must have; then temperature, top_k, top_p, min_p, each on what the
+/// one before left; then one random number.
 /// Temperature 0 takes the best token, of equal ones the smallest id, and no random number. Not thread-safe.
 /// </summary>
 internal sealed class Sampler
 {
     private readonly SamplingPlan _plan;
     private readonly ImmutableArray<int> _endTokens;
+    private readonly TokenConstraint? _constraint;
     private readonly Dictionary<int, uint>? _seen;
     private SplitMix64 _random;
     private uint _outputTokens;
@@ -20,10 +23,13 @@ internal sealed class Sampler
     /// <param name="plan">How to draw.</param>
     /// <param name="endTokens">Tokens with which the model ends.</param>
     /// <param name="prompt">The prompt's tokens, for the repetition penalty.</param>
-    public Sampler(SamplingPlan plan, ImmutableArray<int> endTokens, ReadOnlySpan<int> prompt)
+    /// <param name="constraint">The shape that the output must have; null for none.</param>
+    public Sampler(
+        SamplingPlan plan, ImmutableArray<int> endTokens, ReadOnlySpan<int> prompt, TokenConstraint? constraint = null)
     {
         _plan = plan;
         _endTokens = endTokens;
+        _constraint = constraint;
         _random = new SplitMix64(plan.Seed);
         if (!plan.HasPenalties) return;
         _seen = [];
@@ -48,6 +54,7 @@ internal sealed class Sampler
 
         int token = _plan.Temperature == 0 ? adjusted.IndexOf(best) : Draw(adjusted, scratch);
         _outputTokens++;
+        _constraint?.Accept(token);
         if (_seen is not null) CollectionsMarshal.GetValueRefOrAddDefault(_seen, token, out _)++;
         return token;
     }
@@ -67,13 +74,17 @@ internal sealed class Sampler
         }
 
         foreach ((int token, double bias) in _plan.LogitBias) logits[token] += (float)bias;
-        if (_outputTokens >= _plan.MinOutputTokens) return;
-        foreach (int token in _endTokens) logits[token] = float.NegativeInfinity;
+        if (_outputTokens < _plan.MinOutputTokens)
+        {
+            foreach (int token in _endTokens) logits[token] = float.NegativeInfinity;
+        }
+
+        _constraint?.Mask(logits);
     }
 
     private int Draw(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
-        Span<Candidate> candidates = Best(logits, scratch.Candidates);
+        Span<Candidate> candidates = Possible(Best(logits, scratch.Candidates));
         Span<double> weights = scratch.Weights.AsSpan(0, candidates.Length);
         double total = 0;
         for (int i = 0; i < candidates.Length; i++)
@@ -95,6 +106,14 @@ internal sealed class Sampler
         }
 
         return candidates[count - 1].Id;
+    }
+
+    // Without those that are masked, which rounding might reach otherwise.
+    private static Span<Candidate> Possible(Span<Candidate> candidates)
+    {
+        int count = candidates.Length;
+        while (count > 1 && float.IsNegativeInfinity(candidates[count - 1].Logit)) count--;
+        return candidates[..count];
     }
 
     // The top_k best, best first. A heap of them keeps the worst on top, so most tokens cost one comparison.

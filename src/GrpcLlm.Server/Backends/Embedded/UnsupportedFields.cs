@@ -1,3 +1,4 @@
+using GrpcLlm.Server.Backends.Embedded.Structured;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
 
@@ -11,17 +12,23 @@ internal static class UnsupportedFields
     private const string NoChatFormat =
         "this model has no chat format: it continues plain text; send `prompt`, or one user message of text parts";
 
-    private const string NoTools = "this model cannot call tools";
+    private const string NoOwnCalls =
+        "this model cannot choose to call a tool: set tool_choice.mode to TOOL_CHOICE_MODE_REQUIRED or _NONE";
+
+    private const string OnlyText = "is for answers of text, and a tool is called";
 
     /// <summary>Adds a violation for each such field.</summary>
     /// <param name="request">A valid request.</param>
     /// <param name="vocabularySize">Number of the model's tokens.</param>
+    /// <param name="structure">The shapes that its output can have.</param>
     /// <param name="violations">Where they go.</param>
-    public static void Find(GenerateRequest request, int vocabularySize, Violations violations)
+    public static void Find(
+        GenerateRequest request, int vocabularySize, StructuredOutput structure, Violations violations)
     {
         FindInConversation(request.Conversation, violations);
         FindInTools(request, violations);
-        FindInOutput(request.Output?.ResponseFormat, violations);
+        FindInShape(request, violations);
+        structure.FindUnsupported(request, violations);
         FindInReasoning(request.Reasoning, violations);
         if (request.Sampling is { } sampling)
         {
@@ -61,23 +68,35 @@ internal static class UnsupportedFields
 
     private static void FindInTools(GenerateRequest request, Violations violations)
     {
-        if (request.Tools.Count > 0) violations.Add("tools", NoTools);
-        if (request.ToolChoice is not { } choice) return;
-        if (choice.Mode is not (ToolChoiceMode.Unspecified or ToolChoiceMode.None))
-            violations.Add("tool_choice.mode", $"{NoTools}: leave it out, or TOOL_CHOICE_MODE_NONE");
-        if (choice.ToolNames.Count > 0) violations.Add("tool_choice.tool_names", NoTools);
-        if (choice.HasParallelToolCalls) violations.Add("tool_choice.parallel_tool_calls", NoTools);
+        ToolChoice choice = request.ToolChoice ?? new ToolChoice();
+        if (choice.Mode is not (ToolChoiceMode.Required or ToolChoiceMode.None))
+        {
+            if (request.Tools.Count > 0) violations.Add("tools", NoOwnCalls);
+            if (choice.Mode == ToolChoiceMode.Auto) violations.Add("tool_choice.mode", NoOwnCalls);
+            if (choice.ToolNames.Count > 0) violations.Add("tool_choice.tool_names", NoOwnCalls);
+        }
+
+        if (choice.ParallelToolCalls) violations.Add("tool_choice.parallel_tool_calls", "this model makes one call");
     }
 
-    private static void FindInOutput(ResponseFormat? format, Violations violations)
+    private static void FindInShape(GenerateRequest request, Violations violations)
     {
-        string? member = format?.FormatCase switch
+        bool isCall = StructuredOutput.ForcedTools(request).Count > 0;
+        string? format = request.Output?.ResponseFormat?.FormatCase switch
         {
             ResponseFormat.FormatOneofCase.JsonObject => "json_object",
             ResponseFormat.FormatOneofCase.JsonSchema => "json_schema",
             _ => null,
         };
-        if (member is not null) violations.Add($"output.response_format.{member}", "this model writes plain text only");
+        if (format is null && !isCall) return;
+        if (request.Limits is { MinOutputTokens: > 0 })
+            violations.Add("limits.min_output_tokens", "cannot be kept by an answer of a given shape");
+        if (!isCall) return;
+        if (format is not null) violations.Add($"output.response_format.{format}", OnlyText);
+        if (request.Output is not { } output) return;
+        if (output.Logprobs) violations.Add("output.logprobs", OnlyText);
+        if (output.TopLogprobs > 0) violations.Add("output.top_logprobs", OnlyText);
+        if (output.TokenIds) violations.Add("output.token_ids", OnlyText);
     }
 
     private static void FindInReasoning(ReasoningOptions? reasoning, Violations violations)

@@ -365,7 +365,12 @@ public sealed class EmbeddedBackendTests : IAsyncDisposable
         model.Description.ShouldContain("very small language model");
         model.Description.ShouldContain("no chat format");
         model.ContextWindow.ShouldBe(512u);
-        model.Capabilities.ShouldBe([ModelCapability.Logprobs, ModelCapability.TokenIds, ModelCapability.Seed]);
+        model.Description.ShouldContain("only when it must");
+        model.Capabilities.ShouldBe(
+        [
+            ModelCapability.Tools, ModelCapability.JsonObject, ModelCapability.JsonSchema, ModelCapability.Logprobs,
+            ModelCapability.TokenIds, ModelCapability.Seed,
+        ]);
         model.InputModalities.ShouldBe([Modality.Text]);
         model.OutputModalities.ShouldBe([Modality.Text]);
     }

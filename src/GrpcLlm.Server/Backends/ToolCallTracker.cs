@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using GrpcLlm.V1;
 
-namespace GrpcLlm.Server.Backends.Http;
+namespace GrpcLlm.Server.Backends;
 
 /// <summary>
 /// Keeps the rules of tool calls whatever the provider's habits: id and name on a call's first delta only, stable

@@ -1,7 +1,6 @@
 using GrpcLlm.Server.Backends;
-using GrpcLlm.Server.Backends.Http;
 
-namespace GrpcLlm.Server.Tests.Backends.Http;
+namespace GrpcLlm.Server.Tests.Backends;
 
 public sealed class ToolCallTrackerTests
 {
