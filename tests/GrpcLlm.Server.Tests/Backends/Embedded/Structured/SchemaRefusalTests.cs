@@ -52,10 +52,10 @@ public sealed class SchemaRefusalTests
     [InlineData("""{"type":"string","pattern":"^a$","minLength":2}""", "#", "matches no document")]
     [InlineData("""{"const":"\uD800"}""", "#", "holds half of a surrogate pair")]
     [InlineData("""{"type":"null","type":"null"}""", "#", "is no JSON, or names a property twice")]
-    public void Schema_BeyondWhatIsSupported_IsRefusedWithItsPlace(string schema, string pointer, string message)
+    public void Schema_BeyondWhatIsSupported_IsRefusedWithItsPlace(string schema, string place, string message)
     {
         StructuredRun.TryCompile(schema, out var problems).ShouldBeNull();
-        problems.ShouldHaveSingleItem().Pointer.ShouldBe(pointer);
+        problems.ShouldHaveSingleItem().Pointer.ShouldBe(place);
         problems[0].Message.ShouldStartWith(message);
     }
 
