@@ -105,7 +105,10 @@ internal static class CalibrateCommand
         var plan = new LoadPlan
         {
             Name = $"calibrate-{callers}",
-            Curve = LoadCurve.Constant(callers),
+
+            // Callers come one by one over a second, or they would ask in step for good: what is to be measured is the time
+            // of a call, not the queue of all of them at one moment.
+            Curve = LoadCurve.Of(new GhzSchedule(IsLine: true, Start: 1, Step: callers, TimeSpan.FromSeconds(1), End: callers, MaxDuration: null)),
             Connections = connections,
 
             // The first call of each caller is the warm-up.
