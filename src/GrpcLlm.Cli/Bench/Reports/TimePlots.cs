@@ -42,8 +42,8 @@ internal sealed class TimePlots(BenchRun run)
             Id = "ttft-time",
             Title = "TTFT over time",
             Note = $"p50 in a band to p90 and p99 of the streams whose first token came in the same {Step}",
-            Description = $"The median is between {Figures.Time(known.Min(point => point.Ttft!.P50))} and {Figures.Time(known.Max(point => point.Ttft!.P50))}; "
-                + $"the 99th percentile reaches {Figures.Time(highest)}.",
+            Description = $"The median is between {Figures.Time(known.Min(point => point.Ttft!.P50))} "
+                + $"and {Figures.Time(known.Max(point => point.Ttft!.P50))}; the 99th percentile reaches {Figures.Time(highest)}.",
             X = TimeAxis(),
             Y = Axis.FromZero(drawn ? Math.Max(limit!.Value, highest) : highest, AxisUnit.Time),
             Layers =
@@ -57,7 +57,9 @@ internal sealed class TimePlots(BenchRun run)
                 .. drawn ? [new LimitLayer(limit!.Value, LatencyPlots.SloText(limit.Value), LabelAtEnd: true)] : Array.Empty<Layer>(),
                 Hover(point => point.Ttft?.P99 ?? -1, Text),
             ],
-            Table = Table(["p50", "p90", "p99"], point => point.Ttft is { } ttft ? [Figures.Time(ttft.P50), Figures.Time(ttft.P90), Figures.Time(ttft.P99)] : ["", "", ""]),
+            Table = Table(["p50", "p90", "p99"], point => point.Ttft is { } ttft
+                ? [Figures.Time(ttft.P50), Figures.Time(ttft.P90), Figures.Time(ttft.P99)]
+                : ["", "", ""]),
         };
     }
 
@@ -97,14 +99,23 @@ internal sealed class TimePlots(BenchRun run)
             Id = "errors-time",
             Title = "Errors over time, by reason",
             Note = $"failed streams in each {Step}{each}",
-            Description = $"{Figures.Plural(totals.Sum(total => total.Count), "failed stream")}: " + string.Join(", ", totals.Take(kept).Select(total => $"{total.Reason} {Figures.Count(total.Count)}")) + ".",
+            Description = $"{Figures.Plural(totals.Sum(total => total.Count), "failed stream")}: {Counts(totals.Take(kept))}.",
             X = TimeAxis(),
             Y = Axis.FromZero(shown.Max(Total), AxisUnit.Number),
-            Layers = [.. Shade(), new BarLayer(bars), Hover(Total, point => Total(point) == 0 ? "no errors" : string.Join(", ", point.Failed.Select(pair => $"{pair.Key} {Figures.Count(pair.Value)}")))],
-            Legend = [.. reasons.Select((reason, index) => new LegendEntry($"s{index + 1}", reason == OtherReasons ? Figures.Plural(others, "other reason") : reason, LegendShape.Area))],
+            Layers =
+            [
+                .. Shade(),
+                new BarLayer(bars),
+                Hover(Total, point => Total(point) == 0 ? "no errors" : Counts(point.Failed.Select(pair => (pair.Key, pair.Value)))),
+            ],
+            Legend = [.. reasons.Select((reason, index) => new LegendEntry(
+                $"s{index + 1}", others > 0 && index == kept ? Figures.Plural(others, "other reason") : reason, LegendShape.Area))],
             Table = Table(reasons, point => [.. reasons.Select((_, index) => Figures.Count(Count(point, index)))]),
         };
     }
+
+    private static string Counts(IEnumerable<(string Reason, long Count)> counts) =>
+        string.Join(", ", counts.Select(one => $"{one.Reason} {Figures.Count(one.Count)}"));
 
     private string Step => Figures.Given(Figures.Seconds(_step));
 
@@ -155,7 +166,11 @@ internal sealed class TimePlots(BenchRun run)
         var shown = Sampling.Even(run.Timeline, MostFields);
         return new PlotTable(
             ["From", .. head],
-            [.. shown.Select(point => (IReadOnlyList<string>)[Figures.Seconds(point.AtSeconds) + (point.Warmup ? " (warm-up)" : ""), .. cells(point)])],
-            shown.Count < run.Timeline.Count ? $"{Figures.Count(shown.Count)} of {Figures.Count(run.Timeline.Count)} steps; all of them are in the raw data." : "");
+            [.. shown.Select(point => (IReadOnlyList<string>)[From(point), .. cells(point)])],
+            shown.Count < run.Timeline.Count
+                ? $"{Figures.Count(shown.Count)} of {Figures.Count(run.Timeline.Count)} steps; all of them are in the raw data."
+                : "");
+
+        static string From(TimelinePoint point) => Figures.Seconds(point.AtSeconds) + (point.Warmup ? " (warm-up)" : "");
     }
 }

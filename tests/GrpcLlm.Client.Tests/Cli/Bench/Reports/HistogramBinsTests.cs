@@ -33,7 +33,10 @@ public sealed class HistogramBinsTests
         var border = 100.0 / 24 * 12;
         var distribution = SyntheticBench.Distribution([border - 1, 100]) with
         {
-            Count = 201, Min = border - 1, Max = 100, Buckets = [new Bucket(border - 1, 1), new Bucket(border + 1, 200)],
+            Count = 201,
+            Min = border - 1,
+            Max = 100,
+            Buckets = [new Bucket(border - 1, 1), new Bucket(border + 1, 200)],
         };
 
         var bins = new HistogramBins(distribution with { Count = 100 }, end: 100).Filled;

@@ -75,7 +75,9 @@ public sealed class HtmlReportTests
     {
         var page = Written(File(SyntheticBench.Run(40) with
         {
-            End = RunEnd.Interrupted, EndDetail = "After 31 s.", Streams = new StreamCounts { Started = 40, Succeeded = 30, Unfinished = 3 },
+            End = RunEnd.Interrupted,
+            EndDetail = "After 31 s.",
+            Streams = new StreamCounts { Started = 40, Succeeded = 30, Unfinished = 3 },
         }));
 
         page.Words.ShouldContain("This run was interrupted.");
@@ -89,7 +91,10 @@ public sealed class HtmlReportTests
     {
         var page = Written(File(SyntheticBench.Run(40) with
         {
-            Metrics = new Dictionary<string, Distribution>(), Streams = new StreamCounts { Started = 40, Failed = 40 }, StreamSamples = [], Timeline = [],
+            Metrics = new Dictionary<string, Distribution>(),
+            Streams = new StreamCounts { Started = 40, Failed = 40 },
+            StreamSamples = [],
+            Timeline = [],
             Goodput = new Goodput { RequestsPerSecond = 0, Share = 0, Required = 0.9 },
         }));
 
@@ -127,7 +132,8 @@ public sealed class HtmlReportTests
         var run = SyntheticBench.Run(40);
         var page = Written(File(run with
         {
-            Errors = [], Timeline = [.. run.Timeline.Select(point => point with { Failed = new Dictionary<string, long>() })],
+            Errors = [],
+            Timeline = [.. run.Timeline.Select(point => point with { Failed = new Dictionary<string, long>() })],
             Streams = run.Streams with { Failed = 0 },
         }));
 
