@@ -27,9 +27,11 @@ internal sealed class TimePlots(BenchRun run)
     {
         var known = run.Timeline.Where(point => point.Ttft is not null).ToList();
         if (known.Count == 0) return null;
-        BandPoint Between(TimelinePoint point, Func<Percentiles, double> low, Func<Percentiles, double> high) =>
-            point.Ttft is { } ttft ? new(Middle(point), low(ttft), high(ttft)) : new(Middle(point), double.NaN, double.NaN);
-        PlotPoint At(TimelinePoint point, Func<Percentiles, double> of) => new(Middle(point), point.Ttft is { } ttft ? of(ttft) : double.NaN);
+        var drawnSteps = WithoutShortGaps(point => point.Ttft is not null);
+        BandLayer Band(string style, Func<Percentiles, double> low, Func<Percentiles, double> high) => new(style, [.. drawnSteps.Select(point =>
+            point.Ttft is { } ttft ? new BandPoint(Middle(point), low(ttft), high(ttft)) : new BandPoint(Middle(point), double.NaN, double.NaN))]);
+        LineLayer Line(string style, string label, Func<Percentiles, double> of) => new(style, [.. drawnSteps.Select(point =>
+            new PlotPoint(Middle(point), point.Ttft is { } ttft ? of(ttft) : double.NaN))], label);
         string Text(TimelinePoint point) => point.Ttft is { } ttft
             ? $"p50 {Figures.Time(ttft.P50)}, p90 {Figures.Time(ttft.P90)}, p99 {Figures.Time(ttft.P99)}"
             : "no first token";
@@ -49,11 +51,11 @@ internal sealed class TimePlots(BenchRun run)
             Layers =
             [
                 .. Shade(),
-                new BandLayer("s1 faint", [.. run.Timeline.Select(point => Between(point, ttft => ttft.P90, ttft => ttft.P99))]),
-                new BandLayer("s1", [.. run.Timeline.Select(point => Between(point, ttft => ttft.P50, ttft => ttft.P90))]),
-                new LineLayer("s1 thin dotted", [.. run.Timeline.Select(point => At(point, ttft => ttft.P99))], "p99"),
-                new LineLayer("s1 thin dashed", [.. run.Timeline.Select(point => At(point, ttft => ttft.P90))], "p90"),
-                new LineLayer("s1", [.. run.Timeline.Select(point => At(point, ttft => ttft.P50))], "p50"),
+                Band("s1 faint", ttft => ttft.P90, ttft => ttft.P99),
+                Band("s1", ttft => ttft.P50, ttft => ttft.P90),
+                Line("s1 thin dotted", "p99", ttft => ttft.P99),
+                Line("s1 thin dashed", "p90", ttft => ttft.P90),
+                Line("s1", "p50", ttft => ttft.P50),
                 .. drawn ? [new LimitLayer(limit!.Value, LatencyPlots.SloText(limit.Value), LabelAtEnd: true)] : Array.Empty<Layer>(),
                 Hover(point => point.Ttft?.P99 ?? -1, Text),
             ],
@@ -144,6 +146,31 @@ internal sealed class TimePlots(BenchRun run)
     private double Middle(TimelinePoint point) => (point.AtSeconds + (_step / 2)) * 1000;
 
     private double? LimitOf(string metric) => run.Slos.FirstOrDefault(slo => slo.Metric == metric)?.Limit;
+
+    /// <summary>
+    /// The steps without those that hold nothing, but for gaps longer than a fortieth of the run: where arrivals are rare,
+    /// an empty step is no news; where nothing comes for long, it is.
+    /// </summary>
+    private List<TimelinePoint> WithoutShortGaps(Func<TimelinePoint, bool> holds)
+    {
+        var longest = run.Timeline.Count / 40;
+        var kept = new List<TimelinePoint>();
+        var gap = new List<TimelinePoint>();
+        foreach (var point in run.Timeline)
+        {
+            if (!holds(point))
+            {
+                gap.Add(point);
+                continue;
+            }
+
+            if (gap.Count > longest) kept.AddRange(gap);
+            gap.Clear();
+            kept.Add(point);
+        }
+
+        return kept;
+    }
 
     private IEnumerable<Layer> Shade()
     {

@@ -29,8 +29,8 @@ public sealed class HistogramBinsTests
     [Fact]
     public void Buckets_AcrossABorder_AreShared()
     {
-        // A bin is 100 / 24 wide.
-        var border = 100.0 / 24 * 12;
+        // A bin is 100 / 40 wide.
+        var border = 100.0 / 40 * 20;
         var distribution = SyntheticBench.Distribution([border - 1, 100]) with
         {
             Count = 201,

@@ -156,6 +156,24 @@ public sealed class HtmlReportTests
     public void Warmup_IsShadedInPlotsOverTime() =>
         Written(SyntheticBench.File(600)).Find("tokens")!.Descendants("rect").ShouldContain(rect => rect.Attribute("class")!.Value == "shade");
 
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(30, 2)]
+    public void TtftOverTime_IsBrokenByALongGapOnly(int emptySteps, int parts)
+    {
+        var run = SyntheticBench.Run(12);
+        var ttft = new Percentiles { P50 = 200, P90 = 210, P99 = 220 };
+        var page = Written(File(run with
+        {
+            Timeline = [.. Enumerable.Range(0, 200).Select(i => new TimelinePoint { AtSeconds = i, Ttft = i >= 50 && i < 50 + emptySteps ? null : ttft })],
+            TimelineStepSeconds = 1,
+        }));
+
+        var line = page.Find("ttft-time")!.Descendants("path").Single(path => path.Attribute("class")!.Value == "line s1");
+
+        line.Attribute("d")!.Value.Count(letter => letter == 'M').ShouldBe(parts);
+    }
+
     [Fact]
     public void SeveralRuns_AreListed_TheNewestInDetail()
     {
