@@ -66,7 +66,8 @@ internal sealed class Axis
         double Position(double p) => p >= 1 ? 1 : -Math.Log10(1 - p) / decades;
         (double P, string Label)[] marks =
             [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"), (0.99999, "p99.999")];
-        return new Axis("percentile", 1, [.. marks.Where(mark => Position(mark.P) <= 1 + 1e-9).Select(mark => new Tick(Math.Min(Position(mark.P), 1), mark.Label))], Position);
+        var ticks = marks.Select(mark => new Tick(Position(mark.P), mark.Label)).Where(tick => tick.At <= 1 + 1e-9);
+        return new Axis("percentile", 1, [.. ticks], Position);
     }
 
     /// <summary>Rows from the top; a value is the row's number, from 0.</summary>

@@ -79,7 +79,8 @@ internal static class Figures
     public static string Given(string figure)
     {
         var end = figure.IndexOf(' ', StringComparison.Ordinal) is >= 0 and var space ? space : figure.Length;
-        return figure.AsSpan(0, end).Contains('.') ? string.Concat(figure.AsSpan(0, end).TrimEnd('0').TrimEnd('.'), figure.AsSpan(end)) : figure;
+        var number = figure.AsSpan(0, end);
+        return number.Contains('.') ? string.Concat(number.TrimEnd('0').TrimEnd('.'), figure.AsSpan(end)) : figure;
     }
 
     /// <summary>A word with its number: <c>1 run</c>, <c>3 runs</c>.</summary>
@@ -93,7 +94,9 @@ internal static class Figures
     private static string Significant(double value) => Minus(Fixed(value, Digits(value)));
 
     private static double Round(double value) =>
-        value == 0 || !double.IsFinite(value) || Math.Abs(value) < 1e-6 ? 0 : Math.Round(value / Unit(value), MidpointRounding.AwayFromZero) * Unit(value);
+        !double.IsFinite(value) || Math.Abs(value) < 1e-6
+            ? 0
+            : Math.Round(value / Unit(value), MidpointRounding.AwayFromZero) * Unit(value);
 
     private static double Unit(double value) => Math.Pow(10, Math.Floor(Math.Log10(Math.Abs(value)) + 1e-9) - 2);
 

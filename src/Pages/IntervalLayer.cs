@@ -20,16 +20,16 @@ internal sealed record IntervalLayer(IReadOnlyList<IntervalRow> Rows) : Layer
         {
             var row = Rows[i];
             var top = frame.Top(i);
-            var middle = Figures.Coordinate(top);
             using (markup.In("g", ("class", row.Style)))
             {
                 markup.Element("title", row.Text);
-                markup.Empty("rect", ("class", "hover"), ("x", "0"), ("width", "100%"), ("y", Figures.Coordinate(top - (height / 2))), ("height", Figures.Coordinate(height)));
-                markup.Empty("line", ("class", "interval"), ("x1", frame.Left(row.Low)), ("x2", frame.Left(row.High)), ("y1", middle), ("y2", middle));
+                markup.Rectangle("hover", "0", "100%", top - (height / 2), height);
+                markup.Line("interval", frame.Left(row.Low), frame.Left(row.High), top, top);
                 foreach (var end in (double[])[row.Low, row.High])
-                    markup.Empty("line", ("class", "interval"), ("x1", frame.Left(end)), ("x2", frame.Left(end)), ("y1", Figures.Coordinate(top - 5)), ("y2", Figures.Coordinate(top + 5)));
-                markup.Empty("circle", ("class", row.Style == "same" ? "hollow" : "middle"), ("cx", frame.Left(row.Value)), ("cy", middle), ("r", "5"));
-                if (row.Label.Length > 0) markup.Element("text", row.Label, ("class", "line-label"), ("x", "100%"), ("dx", "6"), ("y", middle), ("dy", "4"));
+                    markup.Line("interval", frame.Left(end), frame.Left(end), top - 5, top + 5);
+                var dot = row.Style == "same" ? "hollow" : "middle";
+                markup.Empty("circle", ("class", dot), ("cx", frame.Left(row.Value)), ("cy", Figures.Coordinate(top)), ("r", "5"));
+                if (row.Label.Length > 0) markup.Label(row.Label, "line-label", "100%", top + 4, shift: 6);
             }
         }
     }

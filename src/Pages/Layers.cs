@@ -113,9 +113,8 @@ internal sealed record BarLayer(IReadOnlyList<Bar> Bars) : Layer
         {
             // What there is can be seen, however little it is.
             var height = Math.Max(frame.Top(bar.Low) - frame.Top(bar.High), 1.5);
-            markup.Empty("rect", ("class", $"bar {bar.Style}"), ("fill", PlotPatterns.Fill(frame.Id, bar.Style)),
-                ("x", frame.Left(bar.From)), ("width", frame.Width(bar.From, bar.To)),
-                ("y", Figures.Coordinate(frame.Top(bar.Low) - height)), ("height", Figures.Coordinate(height)));
+            markup.Rectangle($"bar {bar.Style}", frame.Left(bar.From), frame.Width(bar.From, bar.To),
+                frame.Top(bar.Low) - height, height, PlotPatterns.Fill(frame.Id, bar.Style));
         }
     }
 }
@@ -133,16 +132,17 @@ internal sealed record LimitLayer(double Value, string Label, bool Upright = fal
         if (Upright)
         {
             var left = frame.Left(Value);
-            markup.Empty("line", ("class", "limit"), ("x1", left), ("x2", left), ("y1", "-4"), ("y2", Figures.Coordinate(frame.Height)));
-            var atEnd = frame.X.At(Value) > 0.5;
-            markup.Element("text", Label, ("class", "limit-label"), ("x", left), ("y", "4"), ("dx", atEnd ? "-5" : "5"), ("text-anchor", atEnd ? "end" : "start"));
+            markup.Line("limit", left, left, -4, frame.Height);
+            Write(left, 4, atEnd: frame.X.At(Value) > 0.5);
             return;
         }
 
         var top = frame.Top(Value);
-        markup.Empty("line", ("class", "limit"), ("x1", "0"), ("x2", "100%"), ("y1", Figures.Coordinate(top)), ("y2", Figures.Coordinate(top)));
-        markup.Element("text", Label, ("class", "limit-label"), ("x", LabelAtEnd ? "100%" : "0"), ("dx", LabelAtEnd ? "-6" : "6"),
-            ("y", Figures.Coordinate(top - 5)), ("text-anchor", LabelAtEnd ? "end" : "start"));
+        markup.Line("limit", "0", "100%", top, top);
+        Write(LabelAtEnd ? "100%" : "0", top - 5, LabelAtEnd);
+
+        void Write(string x, double y, bool atEnd) =>
+            markup.Label(Label, "limit-label", x, y, shift: atEnd ? -6 : 6, anchor: atEnd ? "end" : null);
     }
 }
 
@@ -152,8 +152,8 @@ internal sealed record ShadeLayer(double From, double To, string Label) : Layer
     /// <inheritdoc/>
     public override void Draw(Markup markup, PlotFrame frame)
     {
-        markup.Empty("rect", ("class", "shade"), ("x", frame.Left(From)), ("width", frame.Width(From, To)), ("y", "0"), ("height", Figures.Coordinate(frame.Height)));
-        markup.Element("text", Label, ("class", "shade-label"), ("x", frame.Left(From)), ("dx", "5"), ("y", "-5"));
+        markup.Rectangle("shade", frame.Left(From), frame.Width(From, To), 0, frame.Height);
+        markup.Label(Label, "shade-label", frame.Left(From), -5, shift: 5);
     }
 }
 
@@ -170,8 +170,7 @@ internal sealed record DotLayer(string Style, PlotPoint Point, string Label, boo
         // Not onto the marks of the x axis.
         var below = Below && top < frame.Height - 18;
         markup.Empty("circle", ("class", $"dot {Style}"), ("cx", left), ("cy", Figures.Coordinate(top)), ("r", "4"));
-        markup.Element("text", Label, ("class", "value"), ("x", left), ("y", Figures.Coordinate(top)),
-            ("dx", Below ? "7" : "-7"), ("dy", below ? "15" : "-8"), ("text-anchor", Below ? "start" : "end"));
+        markup.Label(Label, "value", left, below ? top + 15 : top - 8, shift: Below ? 7 : -7, anchor: Below ? null : "end");
     }
 }
 
@@ -182,9 +181,6 @@ internal sealed record HoverLayer(IReadOnlyList<(double From, double To, string 
     public override void Draw(Markup markup, PlotFrame frame)
     {
         foreach (var (from, to, text) in Fields)
-        {
-            using (markup.In("rect", ("class", "hover"), ("x", frame.Left(from)), ("width", frame.Width(from, to)), ("y", "0"), ("height", Figures.Coordinate(frame.Height))))
-                markup.Element("title", text);
-        }
+            markup.Rectangle("hover", frame.Left(from), frame.Width(from, to), 0, frame.Height, tip: text);
     }
 }

@@ -19,10 +19,9 @@ internal static class Meter
 
             using (markup.In("svg", ("role", "img"), ("aria-label", $"{label}: {text}"), ("width", "100%"), ("height", "12")))
             {
-                markup.Empty("rect", ("class", "track"), ("width", "100%"), ("height", "8"), ("y", "2"), ("rx", "2"));
-                markup.Empty("rect", ("class", missed ? "level missed" : "level"), ("width", PlotFrame.Percent(Math.Clamp(share, 0, 1))), ("height", "8"), ("y", "2"), ("rx", "2"));
-                if (required is { } mark)
-                    markup.Empty("line", ("class", "mark"), ("x1", PlotFrame.Percent(mark)), ("x2", PlotFrame.Percent(mark)), ("y1", "0"), ("y2", "12"));
+                markup.Rectangle("track", "0", "100%", 2, 8);
+                markup.Rectangle(missed ? "level missed" : "level", "0", PlotFrame.Percent(Math.Clamp(share, 0, 1)), 2, 8);
+                if (required is { } mark) markup.Line("mark", PlotFrame.Percent(mark), PlotFrame.Percent(mark), 0, 12);
             }
         }
     }

@@ -13,7 +13,8 @@ internal static class Page
 
     /// <summary>What a browser may load for such a page: its own style sheet, by its hash, and nothing else.</summary>
     public static readonly string ContentSecurityPolicy =
-        $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Css)))}'; base-uri 'none'; form-action 'none'";
+        $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Css)))}'; "
+        + "base-uri 'none'; form-action 'none'";
 
     /// <summary>Writes a page.</summary>
     /// <param name="output">Where to; it stays open.</param>

@@ -58,25 +58,25 @@ internal static class PlotFigure
 
     private static void WriteAxes(Markup markup, PlotFrame frame)
     {
-        var height = Figures.Coordinate(frame.Height);
+        var height = frame.Height;
         foreach (var tick in frame.Y.Ticks)
         {
-            var top = Figures.Coordinate((1 - tick.At) * frame.Height);
-            if (!frame.Y.HasRows) markup.Empty("line", ("class", "grid"), ("x1", "0"), ("x2", "100%"), ("y1", top), ("y2", top));
-            markup.Element("text", tick.Label, ("x", "0"), ("dx", "-8"), ("y", top), ("dy", "4"), ("text-anchor", "end"));
+            var top = (1 - tick.At) * frame.Height;
+            if (!frame.Y.HasRows) markup.Line("grid", "0", "100%", top, top);
+            markup.Label(tick.Label, null, "0", top + 4, shift: -8, anchor: "end");
         }
 
-        markup.Empty("line", ("class", "axis"), ("x1", "0"), ("x2", "100%"), ("y1", height), ("y2", height));
+        markup.Line("axis", "0", "100%", height, height);
         foreach (var tick in frame.X.Ticks)
         {
             var left = PlotFrame.Percent(tick.At);
-            if (frame.Y.HasRows) markup.Empty("line", ("class", "grid"), ("x1", left), ("x2", left), ("y1", "0"), ("y2", height));
-            markup.Empty("line", ("class", "axis"), ("x1", left), ("x2", left), ("y1", height), ("y2", Figures.Coordinate(frame.Height + 4)));
-            markup.Element("text", tick.Label, ("x", left), ("y", Figures.Coordinate(frame.Height + 18)), ("text-anchor", "middle"));
+            if (frame.Y.HasRows) markup.Line("grid", left, left, 0, height);
+            markup.Line("axis", left, left, height, height + 4);
+            markup.Label(tick.Label, null, left, height + 18, anchor: "middle");
         }
 
         if (frame.X.Title.Length > 0)
-            markup.Element("text", frame.X.Title, ("x", "50%"), ("y", Figures.Coordinate(frame.Height + 36)), ("text-anchor", "middle"));
+            markup.Label(frame.X.Title, null, "50%", height + 36, anchor: "middle");
     }
 
     /// <summary>Names lines where they end, one below the other where they end close together.</summary>
@@ -92,7 +92,7 @@ internal static class PlotFigure
         {
             var top = Math.Min(frame.Top(point.Y), lowest);
             lowest = top - LabelDistance;
-            markup.Element("text", label, ("class", $"line-label {style}"), ("x", "100%"), ("dx", "6"), ("y", Figures.Coordinate(top)), ("dy", "4"));
+            markup.Label(label, $"line-label {style}", "100%", top + 4, shift: 6);
         }
     }
 
@@ -122,13 +122,13 @@ internal static class PlotFigure
                     markup.Empty("path", ("class", $"line {entry.Style}"), ("d", "M1 6H21"));
                     break;
                 case LegendShape.Area:
-                    markup.Empty("rect", ("class", $"bar {entry.Style}"), ("fill", PlotPatterns.Fill(id, entry.Style)), ("x", "0"), ("width", "22"), ("y", "0"), ("height", "12"));
+                    markup.Rectangle($"bar {entry.Style}", "0", "22", 0, 12, PlotPatterns.Fill(id, entry.Style));
                     break;
                 case LegendShape.Span:
                     SpanLayer.WriteSpan(markup, id, entry.Style, "0", "22", 6, 10);
                     break;
                 default:
-                    markup.Element("text", "\u2715", ("class", "cross"), ("x", "11"), ("y", "10"), ("text-anchor", "middle"));
+                    markup.Label("\u2715", "cross", "11", 10, anchor: "middle");
                     break;
             }
         }

@@ -29,9 +29,10 @@ internal static class PlotPatterns
         {
             foreach (var style in styles.Where(Strokes.ContainsKey))
             {
-                using (markup.In("pattern", ("id", $"{id}-{style}"), ("width", "8"), ("height", "8"), ("patternUnits", "userSpaceOnUse"), ("class", style)))
+                using (markup.In("pattern", ("id", $"{id}-{style}"), ("class", style), ("width", "8"), ("height", "8"),
+                    ("patternUnits", "userSpaceOnUse")))
                 {
-                    markup.Empty("rect", ("class", "plain"), ("width", "8"), ("height", "8"));
+                    markup.Rectangle("plain", "0", "8", 0, 8);
                     markup.Empty("path", ("class", "hatch"), ("d", Strokes[style]));
                 }
             }

@@ -54,7 +54,7 @@ internal static class Sampling
     public static IReadOnlyList<T> Largest<T>(IReadOnlyList<T> items, Func<T, double> place, Func<T, double> weight, int columns)
     {
         if (items.Count <= columns) return items;
-        return [.. Slices(items, place, columns).Select(slice => Enumerable.Range(slice.From, slice.To - slice.From).Select(i => items[i]).MaxBy(weight)!)];
+        return [.. Slices(items, place, columns).Select(slice => items.Skip(slice.From).Take(slice.To - slice.From).MaxBy(weight)!)];
     }
 
     /// <summary>At most <paramref name="count"/> items, evenly spread, the first and the last among them.</summary>

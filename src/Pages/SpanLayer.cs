@@ -44,12 +44,12 @@ internal sealed record SpanLayer(IReadOnlyList<SpanRow> Rows) : Layer
             {
                 markup.Element("title", Rows[i].Text);
                 var middle = frame.Top(i);
-                markup.Empty("rect", ("class", "hover"), ("x", "0"), ("width", "100%"), ("y", Figures.Coordinate(middle - (height / 2))), ("height", Figures.Coordinate(height)));
-                foreach (var span in Rows[i].Spans)
-                    WriteSpan(markup, frame.Id, span.Kind, frame.Left(span.From), frame.Width(span.From, span.To), middle, Math.Min(height - 2, 12));
+                markup.Rectangle("hover", "0", "100%", middle - (height / 2), height);
+                foreach (var (kind, from, to) in Rows[i].Spans)
+                    WriteSpan(markup, frame.Id, kind, frame.Left(from), frame.Width(from, to), middle, Math.Min(height - 2, 12));
 
                 if (Rows[i].FailedAt is { } end)
-                    markup.Element("text", "\u2715", ("class", "cross"), ("x", frame.Left(end)), ("y", Figures.Coordinate(middle + 4)), ("text-anchor", "middle"));
+                    markup.Label("\u2715", "cross", frame.Left(end), middle + 4, anchor: "middle");
             }
         }
     }
@@ -63,7 +63,6 @@ internal sealed record SpanLayer(IReadOnlyList<SpanRow> Rows) : Layer
             SpanKinds.Wait => height * 0.5,
             _ => height,
         };
-        markup.Empty("rect", ("class", kind), ("x", left), ("width", width), ("y", Figures.Coordinate(middle - (height / 2))), ("height", Figures.Coordinate(height)),
-            ("fill", PlotPatterns.Fill(id, kind)));
+        markup.Rectangle(kind, left, width, middle - (height / 2), height, PlotPatterns.Fill(id, kind));
     }
 }

@@ -16,7 +16,8 @@ internal static class BenchCompareCommand
         var fail = new Option<bool>("--fail-on-regression") { Description = $"Exit with {ExitCodes.ObjectiveMissed} if a metric is worse by verdict." };
         var command = new Command(
             "compare",
-            $"Compare two result files. A verdict takes at least {Comparer.FewestRuns} runs in each (--append), interleaved: at most {Comparer.MostInARow} in a row from one file.")
+            $"Compare two result files. A verdict takes at least {Comparer.FewestRuns} runs in each (--append), "
+            + $"interleaved: at most {Comparer.MostInARow} in a row from one file.")
         {
             baseline, candidate, output, fail,
         };
@@ -27,17 +28,21 @@ internal static class BenchCompareCommand
             if (page is not null && !page.EndsWith(".html", StringComparison.OrdinalIgnoreCase))
                 throw new UsageException($"'{page}': a comparison is written as a page; name a file that ends with .html.");
 
-            var (left, right) = (await BenchFileReader.ReadAsync(before, cancellationToken), await BenchFileReader.ReadAsync(after, cancellationToken));
+            var left = await BenchFileReader.ReadAsync(before, cancellationToken);
+            var right = await BenchFileReader.ReadAsync(after, cancellationToken);
             var comparison = Comparer.Compare(before, left, after, right);
             if (page is not null) await WritePageAsync(page, comparison, left, right, cancellationToken);
-            if (CommonOptions.Of(parsed).IsJson) await console.Out.WriteLineAsync(JsonSerializer.Serialize(comparison, ComparisonJson.Default.Comparison));
-            else await ComparisonText.WriteAsync(console.Out, comparison);
+            if (CommonOptions.Of(parsed).IsJson)
+                await console.Out.WriteLineAsync(JsonSerializer.Serialize(comparison, ComparisonJson.Default.Comparison));
+            else
+                await ComparisonText.WriteAsync(console.Out, comparison);
             return parsed.GetValue(fail) && comparison.IsWorse ? ExitCodes.ObjectiveMissed : ExitCodes.Well;
         });
         return command;
     }
 
-    private static async Task WritePageAsync(string path, Comparison comparison, BenchFile left, BenchFile right, CancellationToken cancellationToken)
+    private static async Task WritePageAsync(
+        string path, Comparison comparison, BenchFile left, BenchFile right, CancellationToken cancellationToken)
     {
         await using var page = new StringWriter();
         ComparisonReport.Write(comparison, left, right, page);

@@ -33,9 +33,11 @@ internal static class Comparer
         var right = Counting(candidate);
         var obstacles = new List<string>();
         obstacles.AddRange(LoadDifferences(baselineName, left, candidateName, right));
-        foreach (var (name, runs) in ((string, List<BenchRun>)[])[(baselineName, left), (candidateName, right)])
+        foreach (var (name, count) in ((string, int)[])[(baselineName, left.Count), (candidateName, right.Count)])
         {
-            if (runs.Count < FewestRuns) obstacles.Add($"{name} holds {Figures.Plural(runs.Count, "run")} that count{(runs.Count == 1 ? "s" : "")}; a verdict takes at least {FewestRuns}.");
+            var verb = count == 1 ? "counts" : "count";
+            if (count < FewestRuns)
+                obstacles.Add($"{name} holds {Figures.Plural(count, "run")} that {verb}; a verdict takes at least {FewestRuns}.");
         }
 
         if (LongestRow(left, right) is > MostInARow and var row)
@@ -82,9 +84,8 @@ internal static class Comparer
     {
         if (Math.Min(before.Length, after.Length) < FewestRuns) return $"fewer than {FewestRuns} runs of a file have it";
         if (metric.Kind != MetricKind.Share && before.Contains(0)) return "it is 0 in a run of the base";
-        return metric.Name == ComparedMetric.GoodputName && left.Concat(right).Select(Objectives).Distinct(StringComparer.Ordinal).Skip(1).Any()
-            ? "the objectives differ"
-            : "";
+        var objectives = left.Concat(right).Select(Objectives).Distinct(StringComparer.Ordinal);
+        return metric.Name == ComparedMetric.GoodputName && objectives.Skip(1).Any() ? "the objectives differ" : "";
     }
 
     private static ComparisonVerdict VerdictOf(ComparedMetric metric, Interval interval)
@@ -95,13 +96,15 @@ internal static class Comparer
         return ComparisonVerdict.NoDifference;
     }
 
-    private static string Objectives(BenchRun run) => string.Join(' ', run.Slos.Select(slo => $"{slo.Metric}={slo.Limit:R}").Order(StringComparer.Ordinal));
+    private static string Objectives(BenchRun run) =>
+        string.Join(' ', run.Slos.Select(slo => $"{slo.Metric}={slo.Limit:R}").Order(StringComparer.Ordinal));
 
     private static int LongestRow(List<BenchRun> left, List<BenchRun> right)
     {
         int longest = 0, row = 0;
         var last = -1;
-        foreach (var (_, side) in left.Select(run => (run.StartedAt, Side: 0)).Concat(right.Select(run => (run.StartedAt, Side: 1))).OrderBy(run => run.StartedAt).ThenBy(run => run.Side))
+        var starts = left.Select(run => (run.StartedAt, Side: 0)).Concat(right.Select(run => (run.StartedAt, Side: 1)));
+        foreach (var (_, side) in starts.OrderBy(run => run.StartedAt).ThenBy(run => run.Side))
         {
             row = side == last ? row + 1 : 1;
             last = side;
@@ -127,7 +130,8 @@ internal static class Comparer
                 .Select(setting => (Name: setting, Before: ValueOf(before, setting), After: ValueOf(after, setting)))
                 .Where(setting => setting.Before != setting.After)
                 .Select(setting => $"{setting.Name} ({setting.Before} / {setting.After})");
-            yield return $"The load of {name} is not that of the first run of {baselineName}: {string.Join(", ", differing.DefaultIfEmpty("values that look the same rounded"))}.";
+            var named = string.Join(", ", differing.DefaultIfEmpty("values that look the same rounded"));
+            yield return $"The load of {name} is not that of the first run of {baselineName}: {named}.";
         }
     }
 
@@ -144,7 +148,8 @@ internal static class Comparer
         foreach (var (name, file) in ((string, BenchFile)[])[(baselineName, baseline), (candidateName, candidate)])
         {
             var left = file.Runs.Count(run => !RunEnds.IsPlanned(run.End));
-            if (left > 0) yield return $"{Figures.Plural(left, "run")} of {name} did not come to the planned end and {(left == 1 ? "does" : "do")} not count.";
+            var verb = left == 1 ? "does" : "do";
+            if (left > 0) yield return $"{Figures.Plural(left, "run")} of {name} did not come to the planned end and {verb} not count.";
         }
 
         if (baseline.Runs.Concat(candidate.Runs).Select(run => run.Environment).Distinct().Skip(1).Any())

@@ -6,7 +6,9 @@ namespace GrpcLlm.Cli.Bench.Comparing;
 /// <summary>Plots of two sides.</summary>
 internal static class ComparisonPlots
 {
-    /// <summary>The ratio of each metric with its interval; null: no metric has one. Shares differ by points and stand in the table.</summary>
+    /// <summary>
+    /// The ratio of each metric with its interval; null: no metric has one. Shares differ by points and stand in the table.
+    /// </summary>
     public static Plot? Effects(Comparison comparison)
     {
         var shown = comparison.Metrics.Where(metric => metric is { Metric.Kind: not MetricKind.Share, Interval: not null, Ratio: > 0 }).ToList();
@@ -44,7 +46,8 @@ internal static class ComparisonPlots
 
         var length = new[] { baseline, candidate }.Max(run => run.Timeline.Count == 0 ? 1 : run.Timeline[^1].AtSeconds + run.TimelineStepSeconds);
         var rows = Sampling.Even(baseline.Timeline.Concat(candidate.Timeline).Select(point => point.AtSeconds).Distinct().Order().ToList(), 240);
-        string Cell(BenchRun run, double at) => run.Timeline.FirstOrDefault(point => point.AtSeconds == at) is { } point ? Figures.Rate(Rate(run, point)) : "";
+        string Cell(BenchRun run, double at) =>
+            run.Timeline.FirstOrDefault(point => point.AtSeconds == at) is { } point ? Figures.Rate(Rate(run, point)) : "";
         return new Plot
         {
             Id = "tokens",
@@ -55,14 +58,17 @@ internal static class ComparisonPlots
             Y = Axis.FromZero(Points(baseline).Concat(Points(candidate)).Select(point => point.Y).DefaultIfEmpty().Max(), AxisUnit.Number),
             Layers = [new LineLayer("s1", Points(baseline)), new LineLayer("s2 dashed", Points(candidate))],
             Legend = [new LegendEntry("s1", "base", LegendShape.Line), new LegendEntry("s2 dashed", "candidate", LegendShape.Line)],
-            Table = new PlotTable(["From", "Base", "Candidate"], [.. rows.Select(at => (IReadOnlyList<string>)[Figures.Seconds(at), Cell(baseline, at), Cell(candidate, at)])]),
+            Table = new PlotTable(
+                ["From", "Base", "Candidate"],
+                [.. rows.Select(at => (IReadOnlyList<string>)[Figures.Seconds(at), Cell(baseline, at), Cell(candidate, at)])]),
         };
     }
 
     private static double Distance(double ratio) => ratio <= 0 ? 100 : Math.Max(ratio, 1 / ratio);
 
     private static string Describe(MetricComparison metric) =>
-        $"{Figures.Change(metric.Ratio!.Value)}, 95 % interval {Figures.Change(metric.Interval!.Value.Low)} to {Figures.Change(metric.Interval.Value.High)}, {ComparisonText.Words(metric.Verdict)}";
+        $"{Figures.Change(metric.Ratio!.Value)}, 95 % interval {Figures.Change(metric.Interval!.Value.Low)} "
+        + $"to {Figures.Change(metric.Interval.Value.High)}, {ComparisonText.Words(metric.Verdict)}";
 
     private static string StyleOf(ComparisonVerdict verdict) => verdict switch
     {

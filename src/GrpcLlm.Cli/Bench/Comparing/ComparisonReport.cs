@@ -30,13 +30,11 @@ internal static class ComparisonReport
             {
                 foreach (var metric in Curves)
                 {
-                    LatencySeries[] series =
-                    [
-                        .. PooledDistribution.Of(left, metric) is { } before ? [new LatencySeries("s1", "base", before)] : Array.Empty<LatencySeries>(),
-                        .. PooledDistribution.Of(right, metric) is { } after ? [new LatencySeries("s2 dashed", "candidate", after)] : Array.Empty<LatencySeries>(),
-                    ];
+                    var series = new List<LatencySeries>();
+                    if (PooledDistribution.Of(left, metric) is { } before) series.Add(new LatencySeries("s1", "base", before));
+                    if (PooledDistribution.Of(right, metric) is { } after) series.Add(new LatencySeries("s2 dashed", "candidate", after));
                     var label = ReportTables.LabelOf(metric);
-                    if (series.Length > 0) PlotFigure.Write(page, LatencyPlots.Curve($"{metric}-curve", label, series, limit: null));
+                    if (series.Count > 0) PlotFigure.Write(page, LatencyPlots.Curve($"{metric}-curve", label, series, limit: null));
                     else PlotFigure.WriteEmpty(page, metric, label, "No run that counts has it.");
                 }
 
@@ -62,7 +60,8 @@ internal static class ComparisonReport
             (_, _, true) => ("verdict met", "\u2191", $"Better: {Names(ComparisonVerdict.Better)}"),
             _ => ("verdict", "=", "No difference beyond noise"),
         };
-        string Names(ComparisonVerdict verdict) => string.Join(", ", judged.Where(metric => metric.Verdict == verdict).Select(metric => metric.Metric.Label));
+        string Names(ComparisonVerdict verdict) =>
+            string.Join(", ", judged.Where(metric => metric.Verdict == verdict).Select(metric => metric.Metric.Label));
         using (page.In("div", ("class", style)))
         {
             page.Element("span", sign, ("class", "sign"), ("aria-hidden", "true"));

@@ -12,9 +12,13 @@ internal static class PooledDistribution
         if (parts.Count == 0) return null;
         var count = parts.Sum(part => part.Count);
         var mean = parts.Sum(part => part.Mean * part.Count) / count;
-        var squares = parts.Sum(part => (part.StandardDeviation * part.StandardDeviation + ((part.Mean - mean) * (part.Mean - mean))) * part.Count);
+        var squares = parts.Sum(part => (Math.Pow(part.StandardDeviation, 2) + Math.Pow(part.Mean - mean, 2)) * part.Count);
         var max = parts.Max(part => part.Max);
-        Bucket[] buckets = [.. parts.SelectMany(part => part.Buckets).GroupBy(bucket => bucket.Le, bucket => bucket.Count).OrderBy(group => group.Key).Select(group => new Bucket(group.Key, group.Sum()))];
+        Bucket[] buckets =
+        [
+            .. parts.SelectMany(part => part.Buckets).GroupBy(bucket => bucket.Le, bucket => bucket.Count)
+                .OrderBy(group => group.Key).Select(group => new Bucket(group.Key, group.Sum())),
+        ];
         double Percentile(double share)
         {
             var rank = Math.Max(1, (long)Math.Ceiling(share * count));

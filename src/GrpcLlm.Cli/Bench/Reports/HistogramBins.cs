@@ -14,7 +14,7 @@ internal readonly record struct HistogramBin(double From, double To, long Count)
 /// </summary>
 internal sealed class HistogramBins
 {
-    private const int Fewest = 24;
+    private const int Fewest = 40;
     private const int Most = 80;
 
     private readonly double _width;

@@ -82,7 +82,8 @@ internal static class HtmlReport
         var label = ReportTables.LabelOf(metric);
         if (run.Metrics.GetValueOrDefault(metric) is not { } values)
         {
-            PlotFigure.WriteEmpty(page, metric, label, run.Streams.Succeeded == 0 ? "No measured stream succeeded, so there is no latency to show."
+            PlotFigure.WriteEmpty(page, metric, label, run.Streams.Succeeded == 0
+                ? "No measured stream succeeded, so there is no latency to show."
                 : "No stream had two output tokens, so there is no time between tokens to show.");
             return;
         }
@@ -107,7 +108,12 @@ internal static class HtmlReport
             if (plots.Ttft() is { } ttft) PlotFigure.Write(page, ttft);
             else PlotFigure.WriteEmpty(page, "ttft-time", "TTFT over time", "No stream got a first token.");
             if (plots.Errors() is { } errors) PlotFigure.Write(page, errors);
-            else PlotFigure.WriteEmpty(page, "errors-time", "Errors over time, by reason", $"None: no stream of {Figures.Count(run.Streams.Started)} failed.");
+            else
+            {
+                var none = $"None: no stream of {Figures.Count(run.Streams.Started)} failed.";
+                PlotFigure.WriteEmpty(page, "errors-time", "Errors over time, by reason", none);
+            }
+
             PlotFigure.Write(page, plots.Open());
         }
     });
@@ -186,7 +192,9 @@ internal static class HtmlReport
     private static void WriteRaw(Markup page, BenchFile file) => Section(page, "raw", () =>
     {
         var json = BenchJson.Compact(file);
-        page.Element("p", $"The result file with everything on this page, {Figures.Rate(json.Length / 1000.0)} kB of JSON. grpcllm bench compare reads it.", ("class", "prose"));
-        page.Element("a", "Download the JSON", ("class", "button"), ("download", "grpcllm-bench.json"), ("href", "data:application/json;base64," + Convert.ToBase64String(json)));
+        var size = $"{Figures.Rate(json.Length / 1000.0)} kB";
+        page.Element("p", $"The result file with everything on this page, {size} of JSON. grpcllm bench compare reads it.", ("class", "prose"));
+        page.Element("a", "Download the JSON", ("class", "button"), ("download", "grpcllm-bench.json"),
+            ("href", "data:application/json;base64," + Convert.ToBase64String(json)));
     });
 }

@@ -24,8 +24,9 @@ internal static class LatencyPlots
         foreach (var one in series) layers.Add(new LineLayer(one.Style, Points(one.Values)));
         if (series is [var alone])
         {
-            if (alone.Values.Count >= 50) layers.Add(new DotLayer(alone.Style, new PlotPoint(0.99, alone.Values.P99), Figures.Time(alone.Values.P99)));
-            layers.Add(new DotLayer(alone.Style, new PlotPoint(0.5, alone.Values.P50), Figures.Time(alone.Values.P50), Below: true));
+            var (p50, p99) = (alone.Values.P50, alone.Values.P99);
+            if (alone.Values.Count >= 50) layers.Add(new DotLayer(alone.Style, new PlotPoint(0.99, p99), Figures.Time(p99)));
+            layers.Add(new DotLayer(alone.Style, new PlotPoint(0.5, p50), Figures.Time(p50), Below: true));
         }
 
         return new Plot
@@ -60,12 +61,16 @@ internal static class LatencyPlots
         {
             Id = id,
             Title = $"{metric} histogram",
-            Note = Figures.Plural(values.Count, "value") + (beyond > 0 ? $"; {Figures.Count(beyond)} beyond this axis, up to {Figures.Time(values.Max)}" : ""),
-            Description = $"How many of {Figures.Count(values.Count)} values of {metric} fell into each of {bins.Count} intervals. Half are within {Figures.Time(values.P50)}.",
+            Note = Figures.Plural(values.Count, "value")
+                + (beyond > 0 ? $"; {Figures.Count(beyond)} beyond this axis, up to {Figures.Time(values.Max)}" : ""),
+            Description = $"How many of {Figures.Count(values.Count)} values of {metric} fell into each of {bins.Count} intervals. "
+                + $"Half are within {Figures.Time(values.P50)}.",
             X = x,
             Y = Axis.FromZero(bins.Max(bin => bin.Count), AxisUnit.Number),
             Layers = layers,
-            Table = new PlotTable(["Interval", "Values"], [.. bins.Select(bin => (IReadOnlyList<string>)[Range(bin.From, bin.To), Figures.Count(bin.Count)])]),
+            Table = new PlotTable(
+                ["Interval", "Values"],
+                [.. bins.Select(bin => (IReadOnlyList<string>)[Range(bin.From, bin.To), Figures.Count(bin.Count)])]),
         };
     }
 
@@ -97,8 +102,8 @@ internal static class LatencyPlots
     private static string Describe(string metric, LatencySeries series)
     {
         var values = series.Values;
-        return $"{metric}{(series.Label.Length > 0 ? $" of {series.Label}" : "")}: half within {Figures.Time(values.P50)}, 90 % within {Figures.Time(values.P90)}, "
-            + $"99 % within {Figures.Time(values.P99)}, all within {Figures.Time(values.Max)}.";
+        return $"{metric}{(series.Label.Length > 0 ? $" of {series.Label}" : "")}: half within {Figures.Time(values.P50)}, "
+            + $"90 % within {Figures.Time(values.P90)}, 99 % within {Figures.Time(values.P99)}, all within {Figures.Time(values.Max)}.";
     }
 
     /// <summary>

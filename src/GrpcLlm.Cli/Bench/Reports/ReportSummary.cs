@@ -14,7 +14,8 @@ internal static class ReportSummary
             markup.Element("p", "grpcllm bench", ("class", "kicker"));
             markup.Element("h1", TitleOf(run));
             markup.Element("p", LoadText.Line(run.Load), ("class", "facts"));
-            markup.Element("p", $"{run.Load.Target}, {run.StartedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, {Figures.Plural(run.Streams.Started, "stream")} started", ("class", "facts"));
+            var started = $"{run.StartedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, {Figures.Plural(run.Streams.Started, "stream")} started";
+            markup.Element("p", $"{run.Load.Target}, {started}", ("class", "facts"));
         }
 
         WriteEnd(markup, run);
@@ -44,7 +45,8 @@ internal static class ReportSummary
                 _ => "This run was stopped: the target stopped answering.",
             });
             markup.Text($" {(run.EndDetail.Length > 0 ? run.EndDetail + " " : "")}The figures are of what there is.");
-            if (run.Streams.Unfinished > 0) markup.Text($" {Figures.Plural(run.Streams.Unfinished, "stream")} still ran and {(run.Streams.Unfinished == 1 ? "is" : "are")} in none of them.");
+            if (run.Streams.Unfinished is > 0 and var left)
+                markup.Text($" {Figures.Plural(left, "stream")} still ran and {(left == 1 ? "is" : "are")} in none of them.");
         }
     }
 
@@ -62,8 +64,9 @@ internal static class ReportSummary
             using (markup.In("div"))
             {
                 markup.Element("strong", words);
-                var reasons = verdict.Reasons.Count > 0 ? string.Join(" ", verdict.Reasons) : "State one with --slo ttft=200ms, and the report says how many streams met it.";
-                markup.Element("p", reasons);
+                markup.Element("p", verdict.Reasons.Count > 0
+                    ? string.Join(" ", verdict.Reasons)
+                    : "State one with --slo ttft=200ms, and the report says how many streams met it.");
             }
         }
     }
@@ -134,7 +137,8 @@ internal static class ReportSummary
         if (run.Slos.Count == 0 || run.Goodput is null) return;
         using (markup.In("div", ("class", "meters")))
         {
-            foreach (var slo in run.Slos) Meter.Write(markup, $"{ReportTables.LabelOf(slo.Metric)} within {Figures.Given(Figures.Time(slo.Limit))}", slo.Share);
+            foreach (var slo in run.Slos)
+                Meter.Write(markup, $"{ReportTables.LabelOf(slo.Metric)} within {Figures.Given(Figures.Time(slo.Limit))}", slo.Share);
             Meter.Write(markup, run.Slos.Count > 1 ? "All of them (goodput)" : "Goodput", run.Goodput.Share, run.Goodput.Required);
         }
     }

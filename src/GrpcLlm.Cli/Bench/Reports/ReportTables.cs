@@ -26,23 +26,25 @@ internal static class ReportTables
     public static PlotTable? ClientAndServer(BenchRun run)
     {
         if (!ServerParts.Concat(Sides.Select(side => side.Server)).Any(run.Metrics.ContainsKey)) return null;
-        string Cell(string metric, Func<Distribution, double> of) => run.Metrics.GetValueOrDefault(metric) is { } values ? Figures.Time(of(values)) : None;
+        string P50(string metric) => Tails(run.Metrics.GetValueOrDefault(metric))[0];
+        string P99(string metric) => Tails(run.Metrics.GetValueOrDefault(metric))[1];
         var rows = new List<IReadOnlyList<string>>();
         foreach (var (what, client, server) in Sides)
         {
-            rows.Add([what, Cell(client, values => values.P50), Cell(server, values => values.P50), Cell(client, values => values.P99), Cell(server, values => values.P99)]);
+            rows.Add([what, P50(client), P50(server), P99(client), P99(server)]);
         }
 
         foreach (var part in ServerParts.Where(run.Metrics.ContainsKey))
         {
             // What lies between the two is the client's to see only by subtraction; the rest is the server's word.
             var seen = part == MetricNames.NetworkTtft;
-            var (p50, p99) = (Cell(part, values => values.P50), Cell(part, values => values.P99));
+            var (p50, p99) = (P50(part), P99(part));
             rows.Add([LabelOf(part), seen ? p50 : "", seen ? "" : p50, seen ? p99 : "", seen ? "" : p99]);
         }
 
         return new PlotTable(["", "Client p50", "Server p50", "Client p99", "Server p99"], rows,
-            "The server's times come in the trailers of each stream. Percentiles of two sides do not subtract; Network TTFT is the difference of each stream.");
+            "The server's times come in the trailers of each stream. Percentiles of two sides do not subtract; "
+            + "Network TTFT is the difference of each stream.");
     }
 
     /// <summary>Every metric.</summary>
@@ -67,7 +69,10 @@ internal static class ReportTables
     /// <summary>What was asked for.</summary>
     public static PlotTable Load(BenchRun run) => new(
         ["Load", ""],
-        [.. LoadText.Rows(run.Load).Concat(run.Tags.Select(tag => ($"Tag {tag.Key}", tag.Value))).Select(row => (IReadOnlyList<string>)[row.Item1, row.Item2])]);
+        [
+            .. LoadText.Rows(run.Load).Concat(run.Tags.Select(tag => ($"Tag {tag.Key}", tag.Value)))
+                .Select(row => (IReadOnlyList<string>)[row.Item1, row.Item2]),
+        ]);
 
     /// <summary>What measured, and what became of the streams.</summary>
     public static PlotTable Run(BenchRun run) => new(
@@ -78,7 +83,7 @@ internal static class ReportTables
                 ("Ended", RunEnds.Words(run.End)),
                 ("Measured part", Figures.Seconds(run.MeasuredSeconds)),
                 ("Started", Figures.Count(run.Streams.Started)),
-                ("Succeeded", $"{Figures.Count(run.Streams.Succeeded)} ({string.Join(", ", run.FinishReasons.Select(reason => $"{reason.Key} {Figures.Count(reason.Value)}"))})".Replace(" ()", "")),
+                ("Succeeded", Figures.Count(run.Streams.Succeeded) + FinishesOf(run)),
                 ("Failed", Figures.Count(run.Streams.Failed)),
                 ("Left out as warm-up", Figures.Count(run.Streams.Warmup)),
                 ("Unfinished", Figures.Count(run.Streams.Unfinished)),
@@ -88,7 +93,7 @@ internal static class ReportTables
                 ("System", run.Environment.System),
                 (".NET", run.Environment.Runtime),
                 ("Processors", Figures.Count(run.Environment.Processors)),
-                ("Target", run.Environment.SharesMachineWithTarget switch { true => "on this machine, shares its processors", false => "on another machine", null => "not known where" }),
+                ("Target", PlaceOf(run.Environment)),
             }.Select(row => (IReadOnlyList<string>)[row.Name, row.Value]),
         ]);
 
@@ -97,8 +102,11 @@ internal static class ReportTables
     {
         if (run.TimingCheck is not { } check) return null;
         static IReadOnlyList<string> Row(string name, Percentiles error) => [name, Figures.Time(error.P50), Figures.Time(error.P90), Figures.Time(error.P99)];
-        return new PlotTable(["", "p50", "p90", "p99"], [Row("Time to first token", check.TtftError), Row("Later tokens, from the first", check.TokenError)],
-            $"Measured less scheduled, against a schedule of {Figures.Given(Figures.Time(check.ScheduledTtft))} to the first token and {Figures.Given(Figures.Time(check.ScheduledItl))} between tokens.");
+        return new PlotTable(
+            ["", "p50", "p90", "p99"],
+            [Row("Time to first token", check.TtftError), Row("Later tokens, from the first", check.TokenError)],
+            $"Measured less scheduled, against a schedule of {Figures.Given(Figures.Time(check.ScheduledTtft))} to the first token "
+            + $"and {Figures.Given(Figures.Time(check.ScheduledItl))} between tokens.");
     }
 
     /// <summary>The runs of a file, the newest first.</summary>
@@ -115,6 +123,19 @@ internal static class ReportTables
             Figures.Rate(run.Throughput.OutputTokensPerSecond),
             run.Goodput is { } goodput ? Figures.Share(goodput.Share) : None,
         ])]);
+
+    private static string FinishesOf(BenchRun run)
+    {
+        var reasons = string.Join(", ", run.FinishReasons.Select(reason => $"{reason.Key} {Figures.Count(reason.Value)}"));
+        return reasons.Length > 0 ? $" ({reasons})" : "";
+    }
+
+    private static string PlaceOf(RunEnvironment environment) => environment.SharesMachineWithTarget switch
+    {
+        true => "on this machine, shares its processors",
+        false => "on another machine",
+        null => "not known where",
+    };
 
     private static string[] Tails(Distribution? values) => values is null ? [None, None] : [Figures.Time(values.P50), Figures.Time(values.P99)];
 

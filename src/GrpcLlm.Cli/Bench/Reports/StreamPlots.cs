@@ -29,10 +29,12 @@ internal static class StreamPlots
     public static Plot FromTheirStart(BenchRun run)
     {
         var shown = Sampling.Even(run.StreamSamples, MostRows).OrderBy(stream => stream.Ended - stream.Planned).ToList();
-        return Of(run, shown, "streams-start", "The same streams from their planned send", stream => stream.Planned, "time since the planned send", lowest: 10);
+        const string Title = "The same streams from their planned send";
+        return Of(run, shown, "streams-start", Title, stream => stream.Planned, "time since the planned send", lowest: 10);
     }
 
-    private static Plot Of(BenchRun run, IReadOnlyList<StreamSample> shown, string id, string title, Func<StreamSample, double> zero, string axis, int lowest)
+    private static Plot Of(
+        BenchRun run, IReadOnlyList<StreamSample> shown, string id, string title, Func<StreamSample, double> zero, string axis, int lowest)
     {
         var row = shown.Count switch { <= 12 => 22, <= 30 => 16, _ => lowest };
         var measured = run.Streams.Succeeded + run.Streams.Failed;
@@ -41,9 +43,11 @@ internal static class StreamPlots
             Id = id,
             Title = title,
             Note = shown.Count < measured
-                ? $"{Figures.Count(shown.Count)} of {Figures.Count(measured)} measured streams, drawn evenly: a failure that is rare may not be among them"
+                ? $"{Figures.Count(shown.Count)} of {Figures.Count(measured)} measured streams, drawn evenly: "
+                    + "a failure that is rare may not be among them"
                 : $"all {Figures.Count(measured)} measured streams",
-            Description = $"A row a stream, with its schedule delay, its time in the server's queue, its wait for the first token and its tokens. {Figures.Count(shown.Count(stream => !stream.Succeeded))} of these failed.",
+            Description = "A row a stream, with its schedule delay, its time in the server's queue, its wait for the first token and its "
+                + $"tokens. {Figures.Count(shown.Count(stream => !stream.Succeeded))} of these failed.",
             X = Axis.Exactly(shown.Max(stream => stream.Ended - zero(stream)), AxisUnit.Time, axis),
             Y = Axis.Rows([.. shown.Select(stream => $"#{stream.Number}")], row >= 16 ? 1 : 28 / lowest),
             Height = row * shown.Count,

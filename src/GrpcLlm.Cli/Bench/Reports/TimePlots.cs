@@ -27,9 +27,11 @@ internal sealed class TimePlots(BenchRun run)
     {
         var known = run.Timeline.Where(point => point.Ttft is not null).ToList();
         if (known.Count == 0) return null;
-        BandPoint Between(TimelinePoint point, Func<Percentiles, double> low, Func<Percentiles, double> high) =>
-            point.Ttft is { } ttft ? new(Middle(point), low(ttft), high(ttft)) : new(Middle(point), double.NaN, double.NaN);
-        PlotPoint At(TimelinePoint point, Func<Percentiles, double> of) => new(Middle(point), point.Ttft is { } ttft ? of(ttft) : double.NaN);
+        var drawnSteps = WithoutShortGaps(point => point.Ttft is not null);
+        BandLayer Band(string style, Func<Percentiles, double> low, Func<Percentiles, double> high) => new(style, [.. drawnSteps.Select(point =>
+            point.Ttft is { } ttft ? new BandPoint(Middle(point), low(ttft), high(ttft)) : new BandPoint(Middle(point), double.NaN, double.NaN))]);
+        LineLayer Line(string style, string label, Func<Percentiles, double> of) => new(style, [.. drawnSteps.Select(point =>
+            new PlotPoint(Middle(point), point.Ttft is { } ttft ? of(ttft) : double.NaN))], label);
         string Text(TimelinePoint point) => point.Ttft is { } ttft
             ? $"p50 {Figures.Time(ttft.P50)}, p90 {Figures.Time(ttft.P90)}, p99 {Figures.Time(ttft.P99)}"
             : "no first token";
@@ -42,22 +44,24 @@ internal sealed class TimePlots(BenchRun run)
             Id = "ttft-time",
             Title = "TTFT over time",
             Note = $"p50 in a band to p90 and p99 of the streams whose first token came in the same {Step}",
-            Description = $"The median is between {Figures.Time(known.Min(point => point.Ttft!.P50))} and {Figures.Time(known.Max(point => point.Ttft!.P50))}; "
-                + $"the 99th percentile reaches {Figures.Time(highest)}.",
+            Description = $"The median is between {Figures.Time(known.Min(point => point.Ttft!.P50))} "
+                + $"and {Figures.Time(known.Max(point => point.Ttft!.P50))}; the 99th percentile reaches {Figures.Time(highest)}.",
             X = TimeAxis(),
             Y = Axis.FromZero(drawn ? Math.Max(limit!.Value, highest) : highest, AxisUnit.Time),
             Layers =
             [
                 .. Shade(),
-                new BandLayer("s1 faint", [.. run.Timeline.Select(point => Between(point, ttft => ttft.P90, ttft => ttft.P99))]),
-                new BandLayer("s1", [.. run.Timeline.Select(point => Between(point, ttft => ttft.P50, ttft => ttft.P90))]),
-                new LineLayer("s1 thin dotted", [.. run.Timeline.Select(point => At(point, ttft => ttft.P99))], "p99"),
-                new LineLayer("s1 thin dashed", [.. run.Timeline.Select(point => At(point, ttft => ttft.P90))], "p90"),
-                new LineLayer("s1", [.. run.Timeline.Select(point => At(point, ttft => ttft.P50))], "p50"),
+                Band("s1 faint", ttft => ttft.P90, ttft => ttft.P99),
+                Band("s1", ttft => ttft.P50, ttft => ttft.P90),
+                Line("s1 thin dotted", "p99", ttft => ttft.P99),
+                Line("s1 thin dashed", "p90", ttft => ttft.P90),
+                Line("s1", "p50", ttft => ttft.P50),
                 .. drawn ? [new LimitLayer(limit!.Value, LatencyPlots.SloText(limit.Value), LabelAtEnd: true)] : Array.Empty<Layer>(),
                 Hover(point => point.Ttft?.P99 ?? -1, Text),
             ],
-            Table = Table(["p50", "p90", "p99"], point => point.Ttft is { } ttft ? [Figures.Time(ttft.P50), Figures.Time(ttft.P90), Figures.Time(ttft.P99)] : ["", "", ""]),
+            Table = Table(["p50", "p90", "p99"], point => point.Ttft is { } ttft
+                ? [Figures.Time(ttft.P50), Figures.Time(ttft.P90), Figures.Time(ttft.P99)]
+                : ["", "", ""]),
         };
     }
 
@@ -97,14 +101,23 @@ internal sealed class TimePlots(BenchRun run)
             Id = "errors-time",
             Title = "Errors over time, by reason",
             Note = $"failed streams in each {Step}{each}",
-            Description = $"{Figures.Plural(totals.Sum(total => total.Count), "failed stream")}: " + string.Join(", ", totals.Take(kept).Select(total => $"{total.Reason} {Figures.Count(total.Count)}")) + ".",
+            Description = $"{Figures.Plural(totals.Sum(total => total.Count), "failed stream")}: {Counts(totals.Take(kept))}.",
             X = TimeAxis(),
             Y = Axis.FromZero(shown.Max(Total), AxisUnit.Number),
-            Layers = [.. Shade(), new BarLayer(bars), Hover(Total, point => Total(point) == 0 ? "no errors" : string.Join(", ", point.Failed.Select(pair => $"{pair.Key} {Figures.Count(pair.Value)}")))],
-            Legend = [.. reasons.Select((reason, index) => new LegendEntry($"s{index + 1}", reason == OtherReasons ? Figures.Plural(others, "other reason") : reason, LegendShape.Area))],
+            Layers =
+            [
+                .. Shade(),
+                new BarLayer(bars),
+                Hover(Total, point => Total(point) == 0 ? "no errors" : Counts(point.Failed.Select(pair => (pair.Key, pair.Value)))),
+            ],
+            Legend = [.. reasons.Select((reason, index) => new LegendEntry(
+                $"s{index + 1}", others > 0 && index == kept ? Figures.Plural(others, "other reason") : reason, LegendShape.Area))],
             Table = Table(reasons, point => [.. reasons.Select((_, index) => Figures.Count(Count(point, index)))]),
         };
     }
+
+    private static string Counts(IEnumerable<(string Reason, long Count)> counts) =>
+        string.Join(", ", counts.Select(one => $"{one.Reason} {Figures.Count(one.Count)}"));
 
     private string Step => Figures.Given(Figures.Seconds(_step));
 
@@ -134,6 +147,31 @@ internal sealed class TimePlots(BenchRun run)
 
     private double? LimitOf(string metric) => run.Slos.FirstOrDefault(slo => slo.Metric == metric)?.Limit;
 
+    /// <summary>
+    /// The steps without those that hold nothing, but for gaps longer than a fortieth of the run: where arrivals are rare,
+    /// an empty step is no news; where nothing comes for long, it is.
+    /// </summary>
+    private List<TimelinePoint> WithoutShortGaps(Func<TimelinePoint, bool> holds)
+    {
+        var longest = run.Timeline.Count / 40;
+        var kept = new List<TimelinePoint>();
+        var gap = new List<TimelinePoint>();
+        foreach (var point in run.Timeline)
+        {
+            if (!holds(point))
+            {
+                gap.Add(point);
+                continue;
+            }
+
+            if (gap.Count > longest) kept.AddRange(gap);
+            gap.Clear();
+            kept.Add(point);
+        }
+
+        return kept;
+    }
+
     private IEnumerable<Layer> Shade()
     {
         var warmup = run.Timeline.TakeWhile(point => point.Warmup).ToList();
@@ -155,7 +193,11 @@ internal sealed class TimePlots(BenchRun run)
         var shown = Sampling.Even(run.Timeline, MostFields);
         return new PlotTable(
             ["From", .. head],
-            [.. shown.Select(point => (IReadOnlyList<string>)[Figures.Seconds(point.AtSeconds) + (point.Warmup ? " (warm-up)" : ""), .. cells(point)])],
-            shown.Count < run.Timeline.Count ? $"{Figures.Count(shown.Count)} of {Figures.Count(run.Timeline.Count)} steps; all of them are in the raw data." : "");
+            [.. shown.Select(point => (IReadOnlyList<string>)[From(point), .. cells(point)])],
+            shown.Count < run.Timeline.Count
+                ? $"{Figures.Count(shown.Count)} of {Figures.Count(run.Timeline.Count)} steps; all of them are in the raw data."
+                : "");
+
+        static string From(TimelinePoint point) => Figures.Seconds(point.AtSeconds) + (point.Warmup ? " (warm-up)" : "");
     }
 }

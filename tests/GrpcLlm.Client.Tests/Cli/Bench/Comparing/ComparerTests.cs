@@ -117,7 +117,8 @@ public sealed class ComparerTests
     {
         IEnumerable<BenchRun> With(IEnumerable<BenchRun> runs, double limit) => runs.Select(run => run with
         {
-            Slos = [new SloResult { Metric = MetricNames.Ttft, Limit = limit, Share = 1 }], Goodput = new Goodput { RequestsPerSecond = 1, Share = 1 },
+            Slos = [new SloResult { Metric = MetricNames.Ttft, Limit = limit, Share = 1 }],
+            Goodput = new Goodput { RequestsPerSecond = 1, Share = 1 },
         });
 
         var comparison = Comparer.Compare("a", File(With(Runs([0, 2, 4, 6, 8], 100), 200)), "b", File(With(Runs([1, 3, 5, 7, 9], 90), 300)));

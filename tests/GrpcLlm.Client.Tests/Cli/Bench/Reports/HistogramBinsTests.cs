@@ -29,11 +29,14 @@ public sealed class HistogramBinsTests
     [Fact]
     public void Buckets_AcrossABorder_AreShared()
     {
-        // A bin is 100 / 24 wide.
-        var border = 100.0 / 24 * 12;
+        // A bin is 100 / 40 wide.
+        var border = 100.0 / 40 * 20;
         var distribution = SyntheticBench.Distribution([border - 1, 100]) with
         {
-            Count = 201, Min = border - 1, Max = 100, Buckets = [new Bucket(border - 1, 1), new Bucket(border + 1, 200)],
+            Count = 201,
+            Min = border - 1,
+            Max = 100,
+            Buckets = [new Bucket(border - 1, 1), new Bucket(border + 1, 200)],
         };
 
         var bins = new HistogramBins(distribution with { Count = 100 }, end: 100).Filled;

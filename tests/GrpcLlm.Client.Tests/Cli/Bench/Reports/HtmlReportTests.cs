@@ -75,7 +75,9 @@ public sealed class HtmlReportTests
     {
         var page = Written(File(SyntheticBench.Run(40) with
         {
-            End = RunEnd.Interrupted, EndDetail = "After 31 s.", Streams = new StreamCounts { Started = 40, Succeeded = 30, Unfinished = 3 },
+            End = RunEnd.Interrupted,
+            EndDetail = "After 31 s.",
+            Streams = new StreamCounts { Started = 40, Succeeded = 30, Unfinished = 3 },
         }));
 
         page.Words.ShouldContain("This run was interrupted.");
@@ -89,7 +91,10 @@ public sealed class HtmlReportTests
     {
         var page = Written(File(SyntheticBench.Run(40) with
         {
-            Metrics = new Dictionary<string, Distribution>(), Streams = new StreamCounts { Started = 40, Failed = 40 }, StreamSamples = [], Timeline = [],
+            Metrics = new Dictionary<string, Distribution>(),
+            Streams = new StreamCounts { Started = 40, Failed = 40 },
+            StreamSamples = [],
+            Timeline = [],
             Goodput = new Goodput { RequestsPerSecond = 0, Share = 0, Required = 0.9 },
         }));
 
@@ -127,7 +132,8 @@ public sealed class HtmlReportTests
         var run = SyntheticBench.Run(40);
         var page = Written(File(run with
         {
-            Errors = [], Timeline = [.. run.Timeline.Select(point => point with { Failed = new Dictionary<string, long>() })],
+            Errors = [],
+            Timeline = [.. run.Timeline.Select(point => point with { Failed = new Dictionary<string, long>() })],
             Streams = run.Streams with { Failed = 0 },
         }));
 
@@ -149,6 +155,24 @@ public sealed class HtmlReportTests
     [Fact]
     public void Warmup_IsShadedInPlotsOverTime() =>
         Written(SyntheticBench.File(600)).Find("tokens")!.Descendants("rect").ShouldContain(rect => rect.Attribute("class")!.Value == "shade");
+
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(30, 2)]
+    public void TtftOverTime_IsBrokenByALongGapOnly(int emptySteps, int parts)
+    {
+        var run = SyntheticBench.Run(12);
+        var ttft = new Percentiles { P50 = 200, P90 = 210, P99 = 220 };
+        var page = Written(File(run with
+        {
+            Timeline = [.. Enumerable.Range(0, 200).Select(i => new TimelinePoint { AtSeconds = i, Ttft = i >= 50 && i < 50 + emptySteps ? null : ttft })],
+            TimelineStepSeconds = 1,
+        }));
+
+        var line = page.Find("ttft-time")!.Descendants("path").Single(path => path.Attribute("class")!.Value == "line s1");
+
+        line.Attribute("d")!.Value.Count(letter => letter == 'M').ShouldBe(parts);
+    }
 
     [Fact]
     public void SeveralRuns_AreListed_TheNewestInDetail()
