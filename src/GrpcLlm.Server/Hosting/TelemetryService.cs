@@ -29,6 +29,7 @@ internal sealed partial class TelemetryService(
 
     private OperationalGauges? _gauges;
     private MeterProvider? _meters;
+    private Task _ending = Task.CompletedTask;
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
@@ -47,13 +48,25 @@ internal sealed partial class TelemetryService(
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>Exports what is left. Last of all: the drain is over and nothing listens any more.</summary>
-    public Task StoppedAsync(CancellationToken cancellationToken)
+    public async Task StoppedAsync(CancellationToken cancellationToken)
     {
-        if (_meters?.Shutdown((int)FlushTime.TotalMilliseconds) == false) NotFlushed(logger, FlushTime);
-        return Task.CompletedTask;
+        if (_meters is not { } meters) return;
+
+        // On a thread of its own, since it blocks.
+        _ending = Task.Run(
+            () =>
+            {
+                if (!meters.Shutdown((int)FlushTime.TotalMilliseconds)) NotFlushed(logger, FlushTime);
+            },
+            CancellationToken.None);
+        await _ending;
     }
 
-    public void Dispose() => _meters?.Dispose();
+    /// <summary>Waits for nobody: a reader that is stuck in an export is left to its own timeout.</summary>
+    public void Dispose()
+    {
+        if (_meters is { } meters) _ = _ending.ContinueWith(_ => meters.Dispose(), TaskScheduler.Default);
+    }
 
     private MeterProvider BuildMeters()
     {
