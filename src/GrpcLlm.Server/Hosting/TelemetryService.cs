@@ -31,6 +31,7 @@ internal sealed partial class TelemetryService(
     private OperationalGauges? _gauges;
     private MeterProvider? _meters;
     private TracerProvider? _traces;
+    private Task _ending = Task.CompletedTask;
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
@@ -53,19 +54,32 @@ internal sealed partial class TelemetryService(
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>Exports what is left. Last of all: the drain is over and nothing listens any more.</summary>
-    public Task StoppedAsync(CancellationToken cancellationToken)
+    public async Task StoppedAsync(CancellationToken cancellationToken)
     {
-        var milliseconds = (int)FlushTime.TotalMilliseconds;
-        if (_traces?.Shutdown(milliseconds) == false) NotFlushed(logger, "spans", FlushTime);
-        if (_meters?.Shutdown(milliseconds) == false) NotFlushed(logger, "metrics", FlushTime);
-        return Task.CompletedTask;
+        // On a thread of their own, since they block.
+        _ending = Task.WhenAll(
+            ShutDownAsync("spans", _traces is { } traces ? traces.Shutdown : null),
+            ShutDownAsync("metrics", _meters is { } meters ? meters.Shutdown : null));
+        await _ending;
     }
 
-    public void Dispose()
-    {
-        _traces?.Dispose();
-        _meters?.Dispose();
-    }
+    /// <summary>Waits for nobody: what is stuck in an export is left to its own timeout.</summary>
+    public void Dispose() => _ = _ending.ContinueWith(
+        _ =>
+        {
+            _traces?.Dispose();
+            _meters?.Dispose();
+        },
+        TaskScheduler.Default);
+
+    private Task ShutDownAsync(string signal, Func<int, bool>? shutDown) => shutDown is null
+        ? Task.CompletedTask
+        : Task.Run(
+            () =>
+            {
+                if (!shutDown((int)FlushTime.TotalMilliseconds)) NotFlushed(logger, signal, FlushTime);
+            },
+            CancellationToken.None);
 
     private MeterProvider BuildMeters()
     {

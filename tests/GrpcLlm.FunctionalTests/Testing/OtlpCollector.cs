@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.Net;
 using System.Threading.Channels;
 using GrpcLlm.FunctionalTests.Testing.Otlp;
 using Microsoft.AspNetCore.Builder;
@@ -38,10 +39,9 @@ internal sealed class OtlpCollector : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(static kestrel =>
         {
-            kestrel.ListenLocalhost(0, static endpoint => endpoint.Protocols = HttpProtocols.Http2);
-            kestrel.ListenLocalhost(0, static endpoint => endpoint.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(IPAddress.Loopback, 0, static endpoint => endpoint.Protocols = HttpProtocols.Http2);
+            kestrel.Listen(IPAddress.Loopback, 0, static endpoint => endpoint.Protocols = HttpProtocols.Http1);
         });
-        builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Limits.MaxRequestBodySize = null);
         var app = builder.Build();
         var collector = new OtlpCollector(app);
         app.MapPost("/v1/metrics", context => collector.HttpAsync(context, collector.TakeMetrics));

@@ -10,6 +10,7 @@ internal sealed class SilentListener : IAsyncDisposable
     private readonly TaskCompletionSource _accepted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _serving;
+    private TcpClient? _client;
 
     public SilentListener()
     {
@@ -29,6 +30,7 @@ internal sealed class SilentListener : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _listener.Stop();
+        _client?.Dispose();
         await _serving;
     }
 
@@ -36,7 +38,7 @@ internal sealed class SilentListener : IAsyncDisposable
     {
         try
         {
-            using var client = await _listener.AcceptTcpClientAsync();
+            using var client = _client = await _listener.AcceptTcpClientAsync();
             _accepted.TrySetResult();
             var buffer = new byte[4096];
             while (await client.GetStream().ReadAsync(buffer) > 0)
