@@ -67,6 +67,9 @@ internal sealed class OtlpCollector : IAsyncDisposable
     public ValueTask<ExportTraceServiceRequest> NextTracesAsync() =>
         _traces.Reader.ReadAsync(TestContext.Current.CancellationToken);
 
+    /// <summary>Exports of spans that were taken and not handed out yet.</summary>
+    public int WaitingTraces => _traces.Reader.Count;
+
     /// <summary>All metrics of exports from now on, until one of that name comes.</summary>
     public async Task<(ResourceMetrics Resource, ScopeMetrics Scope, Metric Metric)> NextMetricAsync(string name)
     {
