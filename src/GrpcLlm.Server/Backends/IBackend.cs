@@ -62,6 +62,9 @@ internal sealed record BackendCall(GenerateRequest Request, string Model)
     /// <summary>One of <see cref="IBackend.Keys"/>; null: the first, if there are any.</summary>
     public ApiKey? Key { get; init; }
 
+    /// <summary>Who calls: what one tenant's calls leave behind must not show in another's.</summary>
+    public string Tenant { get; init; } = "";
+
     /// <summary>
     /// Most output tokens, reasoning included; the smaller of the request's and the tenant's limit. Null: the
     /// backend's own limit.

@@ -30,7 +30,7 @@ internal sealed class CallOpening(
     /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
     public async Task<OpenedAnswer> OpenAsync()
     {
-        var call = new BackendCall(request, "");
+        var call = new BackendCall(request, "") { Tenant = record.Tenant.Name };
         call = call with { MaxOutputTokens = record.Tenant.OutputLimit(call.MaxOutputTokens) };
         await AdmitAsync(call);
         return await AnswerOpener.OpenAsync(routes, call, record, states, Progress, lifetime.Token);
