@@ -1,7 +1,7 @@
 using GrpcLlm.Benchmarks;
 
 // Everything runs on loopback and is bounded in count; what is started here is stopped here.
-string[] names = args.Length == 0 ? ["relay", "cancel", "fairness", "client"] : args;
+string[] names = args.Length == 0 ? ["relay", "cancel", "fairness", "client", "embedded"] : args;
 foreach (var name in names)
 {
     switch (name)
@@ -18,8 +18,11 @@ foreach (var name in names)
         case "client":
             await ClientBenchmark.RunAsync();
             break;
+        case "embedded":
+            await EmbeddedBenchmark.RunAsync();
+            break;
         default:
-            await Console.Error.WriteLineAsync($"There is no benchmark '{name}'; there are relay, cancel, fairness and client.");
+            await Console.Error.WriteLineAsync($"There is no benchmark '{name}'; there are relay, cancel, fairness, client and embedded.");
             return 2;
     }
 }

@@ -62,7 +62,7 @@ internal sealed class GgufFile : IDisposable
     }
 
     /// <summary>A tensor where it lies; valid until the file is disposed.</summary>
-    public unsafe WeightMatrix Map(GgufTensor tensor) => new(_start + tensor.Offset, tensor);
+    public unsafe WeightMatrix Map(GgufTensor tensor) => new((nint)(_start + tensor.Offset), tensor);
 
     public unsafe void Dispose()
     {

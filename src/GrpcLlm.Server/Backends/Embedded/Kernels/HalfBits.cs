@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace GrpcLlm.Server.Backends.Embedded.Kernels;
 
 /// <summary>
@@ -19,6 +21,7 @@ internal static class HalfBits
     public const float Factor = 5.192296858534828e33f;
 
     /// <summary>One number.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float ToSingle(short half)
     {
         int bits = (half << 13) & Kept;

@@ -9,6 +9,12 @@ internal interface IWeightFormat
     /// <summary>Values that are read at a time.</summary>
     const int Unit = 32;
 
+    /// <summary>
+    /// Whether a unit is read so quickly that for a single vector it is best done in registers, several rows at a time;
+    /// else rows are converted one by one first.
+    /// </summary>
+    static abstract bool IsPlain { get; }
+
     /// <summary>Reads one unit.</summary>
     /// <param name="row">Start of the row.</param>
     /// <param name="unit">Number of the unit in the row, from 0.</param>

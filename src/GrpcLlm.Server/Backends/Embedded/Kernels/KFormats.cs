@@ -12,6 +12,8 @@ internal readonly struct Q4KFormat : IWeightFormat
     private const int ScaleBytes = 12;
     private const int BlockBytes = 2 + 2 + ScaleBytes + 128;
 
+    public static bool IsPlain => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (T First, T Second) Read<T>(ref byte row, int unit)
         where T : struct, ILanes<T>
@@ -55,6 +57,8 @@ internal readonly struct Q6KFormat : IWeightFormat
     private const int HighBytes = 64;
     private const int ScaleBytes = 16;
     private const int BlockBytes = LowBytes + HighBytes + ScaleBytes + 2;
+
+    public static bool IsPlain => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (T First, T Second) Read<T>(ref byte row, int unit)

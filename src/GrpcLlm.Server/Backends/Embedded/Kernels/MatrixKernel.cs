@@ -5,7 +5,8 @@ namespace GrpcLlm.Server.Backends.Embedded.Kernels;
 
 /// <summary>
 /// Dot products of rows of weights with vectors. Each product is summed in sixteen lanes along the row, and the lanes by
-/// halves, whichever way it is reached: alone, weights are converted in registers; in company, once for all vectors.
+/// halves, whichever way it is reached: alone, weights are converted in registers if that is quick; in company, once for
+/// all vectors.
 /// </summary>
 /// <typeparam name="T">Sixteen lanes.</typeparam>
 /// <typeparam name="TFormat">How the weights lie.</typeparam>
@@ -53,17 +54,10 @@ internal static class MatrixKernel<T, TFormat>
     public static void Multiply(
         WeightMatrix matrix, int start, int end, LaneBuffer inputs, LaneBuffer outputs, int count, float[] room)
     {
-        if (count == 1)
+        if (count == 1 && TFormat.IsPlain)
         {
             ref float output = ref outputs.Row(0);
-            for (int row = start; row < end; row += 2)
-            {
-                int next = Math.Min(row + 1, end - 1);
-                (float x, float y) = DotBoth(matrix, row, next, ref inputs.Row(0));
-                Unsafe.Add(ref output, next) = y;
-                Unsafe.Add(ref output, row) = x;
-            }
-
+            for (int row = start; row < end; row += 4) DotFour(matrix, row, end - 1, ref inputs.Row(0), ref output);
             return;
         }
 
@@ -88,35 +82,46 @@ internal static class MatrixKernel<T, TFormat>
         }
     }
 
-    private static (float X, float Y) DotBoth(WeightMatrix matrix, int row, int next, ref float input)
+    // Four rows at once keep the units busy while sums wait for each other. Behind the last row it is repeated.
+    private static void DotFour(WeightMatrix matrix, int row, int last, ref float input, ref float output)
     {
-        ref byte x = ref matrix.Row(row);
-        ref byte y = ref matrix.Row(next);
-        T sumX = T.Broadcast(0), sumY = T.Broadcast(0);
+        (int rowB, int rowC, int rowD) = (Math.Min(row + 1, last), Math.Min(row + 2, last), Math.Min(row + 3, last));
+        ref byte a = ref matrix.Row(row);
+        ref byte b = ref matrix.Row(rowB);
+        ref byte c = ref matrix.Row(rowC);
+        ref byte d = ref matrix.Row(rowD);
+        T sumA = T.Broadcast(0), sumB = sumA, sumC = sumA, sumD = sumA;
         int units = matrix.Columns / IWeightFormat.Unit;
         for (int unit = 0; unit < units; unit++)
         {
-            (T firstX, T secondX) = TFormat.Read<T>(ref x, unit);
-            (T firstY, T secondY) = TFormat.Read<T>(ref y, unit);
-            T values = T.Load(ref input);
-            sumX = T.MultiplyAdd(firstX, values, sumX);
-            sumY = T.MultiplyAdd(firstY, values, sumY);
-            values = T.Load(ref Unsafe.Add(ref input, Lanes));
-            sumX = T.MultiplyAdd(secondX, values, sumX);
-            sumY = T.MultiplyAdd(secondY, values, sumY);
+            T low = T.Load(ref input);
+            T high = T.Load(ref Unsafe.Add(ref input, Lanes));
+            sumA = Add(TFormat.Read<T>(ref a, unit), low, high, sumA);
+            sumB = Add(TFormat.Read<T>(ref b, unit), low, high, sumB);
+            sumC = Add(TFormat.Read<T>(ref c, unit), low, high, sumC);
+            sumD = Add(TFormat.Read<T>(ref d, unit), low, high, sumD);
             input = ref Unsafe.Add(ref input, IWeightFormat.Unit);
         }
 
         if (matrix.Columns % IWeightFormat.Unit != 0)
         {
-            (T first, T second) = ReadRest(matrix, ref x);
-            sumX = T.MultiplyAdd(second, T.Load(ref Unsafe.Add(ref input, Lanes)), T.MultiplyAdd(first, T.Load(ref input), sumX));
-            (first, second) = ReadRest(matrix, ref y);
-            sumY = T.MultiplyAdd(second, T.Load(ref Unsafe.Add(ref input, Lanes)), T.MultiplyAdd(first, T.Load(ref input), sumY));
+            T low = T.Load(ref input);
+            T high = T.Load(ref Unsafe.Add(ref input, Lanes));
+            sumA = Add(ReadRest(matrix, ref a), low, high, sumA);
+            sumB = Add(ReadRest(matrix, ref b), low, high, sumB);
+            sumC = Add(ReadRest(matrix, ref c), low, high, sumC);
+            sumD = Add(ReadRest(matrix, ref d), low, high, sumD);
         }
 
-        return (T.Sum(sumX), T.Sum(sumY));
+        Unsafe.Add(ref output, rowD) = T.Sum(sumD);
+        Unsafe.Add(ref output, rowC) = T.Sum(sumC);
+        Unsafe.Add(ref output, rowB) = T.Sum(sumB);
+        Unsafe.Add(ref output, row) = T.Sum(sumA);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T Add((T First, T Second) weights, T low, T high, T sum) =>
+        T.MultiplyAdd(weights.Second, high, T.MultiplyAdd(weights.First, low, sum));
 
     private static void DotTriple(
         ref float converted, int length, int row, int next, int first, LaneBuffer inputs, LaneBuffer outputs, int input)

@@ -34,7 +34,11 @@ internal readonly struct Pair<T>(T low, T high) : ILanes<Pair<T>>
         new(T.FromHalves(ref source), T.FromHalves(ref Unsafe.Add(ref source, T.Count)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Pair<T> Broadcast(float value) => new(T.Broadcast(value), T.Broadcast(value));
+    public static Pair<T> Broadcast(float value)
+    {
+        var half = T.Broadcast(value);
+        return new(half, half);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Pair<T> value, ref float destination)

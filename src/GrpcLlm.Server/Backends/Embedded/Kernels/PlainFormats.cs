@@ -5,6 +5,8 @@ namespace GrpcLlm.Server.Backends.Embedded.Kernels;
 /// <summary>Rows of float32.</summary>
 internal readonly struct F32Format : IWeightFormat
 {
+    public static bool IsPlain => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (T First, T Second) Read<T>(ref byte row, int unit)
         where T : struct, ILanes<T>
@@ -17,6 +19,8 @@ internal readonly struct F32Format : IWeightFormat
 /// <summary>Rows of half precision.</summary>
 internal readonly struct F16Format : IWeightFormat
 {
+    public static bool IsPlain => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (T First, T Second) Read<T>(ref byte row, int unit)
         where T : struct, ILanes<T>
@@ -30,6 +34,8 @@ internal readonly struct F16Format : IWeightFormat
 internal readonly struct Q8Format : IWeightFormat
 {
     private const int BlockBytes = 2 + 32;
+
+    public static bool IsPlain => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (T First, T Second) Read<T>(ref byte row, int unit)

@@ -12,9 +12,9 @@ internal sealed unsafe class WeightMatrix
 
     /// <param name="start">Address of the first row.</param>
     /// <param name="tensor">What lies there.</param>
-    public WeightMatrix(byte* start, GgufTensor tensor)
+    public WeightMatrix(nint start, GgufTensor tensor)
     {
-        _start = start;
+        _start = (byte*)start;
         Type = tensor.Type;
         Rows = tensor.Rows;
         Columns = tensor.Columns;
