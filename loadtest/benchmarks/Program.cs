@@ -9,6 +9,7 @@ using GrpcLlm.Benchmarks;
     ("client", ClientBenchmark.RunAsync),
     ("pacing", PacingBenchmark.RunAsync),
     ("telemetry", TelemetryBenchmark.RunAsync),
+    ("embedded", EmbeddedBenchmark.RunAsync),
     ("structured", StructuredBenchmark.RunAsync),
 ];
 

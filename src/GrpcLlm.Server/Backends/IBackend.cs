@@ -77,6 +77,9 @@ internal sealed record BackendCall(GenerateRequest Request, string Model)
     /// <summary>One of <see cref="IBackend.Keys"/>; null: the first, if there are any.</summary>
     public ApiKey? Key { get; init; }
 
+    /// <summary>Who calls: what one tenant's calls leave behind must not show in another's.</summary>
+    public string Tenant { get; init; } = "";
+
     /// <summary>
     /// The call's metadata that is for backends: the keys that begin with <c>simulate-</c>, in any case. Never
     /// credentials. Empty for most calls.

@@ -30,7 +30,7 @@ internal sealed class CallOpening(
     /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
     public async Task<OpenedAnswer> OpenAsync()
     {
-        var limited = call with { MaxOutputTokens = record.Tenant.OutputLimit(call.MaxOutputTokens) };
+        var limited = call with { Tenant = record.Tenant.Name, MaxOutputTokens = record.Tenant.OutputLimit(call.MaxOutputTokens) };
         await AdmitAsync(limited);
         return await AnswerOpener.OpenAsync(routes, limited, record, states, Progress, lifetime.Token);
     }

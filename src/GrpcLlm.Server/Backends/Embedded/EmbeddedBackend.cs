@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using GrpcLlm.Server.Backends.Embedded.Kernels;
 using GrpcLlm.Server.Backends.Embedded.Structured;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
@@ -16,8 +17,8 @@ namespace GrpcLlm.Server.Backends.Embedded;
 /// beginning-of-text token. Prompt and output together fill at most the context window.</para>
 /// <para>JSON, and calls of tools that are forced, are written under a mask (<see cref="StructuredOutput"/>), and end when
 /// they are complete. Neither schemas nor tools are told to the model, which knows no format for that.</para>
-/// <para>The same request with the same seed gives the same text, alone or beside others, on processors whose vectors
-/// have the same width.</para>
+/// <para>The same request with the same seed gives the same text, alone or beside others, on vectors of any width, with
+/// a prefix that was known already or without.</para>
 /// </remarks>
 internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
 {
@@ -28,7 +29,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     private const int MaxCountedBytes = 1 << 20;
 
     private readonly EmbeddedModel _model;
-    private readonly EngineResources _engine;
+    private readonly BatchEngine _engine;
     private readonly SlotQueue _slots;
     private readonly StructuredOutput _structure;
     private readonly BackendModel _description;
@@ -39,41 +40,35 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     /// <param name="options">Valid by their annotations.</param>
     /// <param name="logger">Hears what was loaded; null for nobody.</param>
     /// <param name="timeProvider">Clock for how long loading took.</param>
+    /// <param name="kernels">The arithmetic; null for the fastest.</param>
     /// <exception cref="EmbeddedModelException">The model cannot be used, or the options do not fit it.</exception>
-    public EmbeddedBackend(string name, EmbeddedBackendOptions options, ILogger? logger, TimeProvider timeProvider)
+    public EmbeddedBackend(
+        string name, EmbeddedBackendOptions options, ILogger? logger, TimeProvider timeProvider,
+        KernelSet? kernels = null)
     {
         Name = name;
         long start = timeProvider.GetTimestamp();
         string path = options.ModelPath.Length > 0 ? options.ModelPath : EmbeddedModel.DefaultPath;
-        _model = EmbeddedModel.Load(path);
-
-        int trained = _model.Network.Shape.Context;
-        if (options.ContextWindow > trained)
-        {
-            throw new EmbeddedModelException(
-                $"ContextWindow is {options.ContextWindow}, but '{_model.Name}' was trained for {trained} tokens");
-        }
-
-        _contextWindow = options.ContextWindow > 0 ? options.ContextWindow : trained;
-
+        kernels ??= KernelSet.Best;
         int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
-        long pageBytes = new KvPagePool(_model.Network.Shape, 0).PageBytes;
-        long pages = options.MemoryBudgetBytes / pageBytes;
-        int fullWindow = KvPagePool.PagesFor(_contextWindow);
-        if (pages < fullWindow)
+        _model = EmbeddedModel.Load(path);
+        try
         {
-            throw new EmbeddedModelException(
-                $"MemoryBudgetBytes is {options.MemoryBudgetBytes}, but one stream of {_contextWindow} tokens " +
-                $"needs {fullWindow * pageBytes}; raise it or lower ContextWindow");
+            _contextWindow = ContextWindowOf(options);
+            KvPagePool pages = CreatePool(options, out int maxPages);
+            _slots = new SlotQueue(options.MaxConcurrent, maxPages, options.MaxQueue);
+            _engine = new BatchEngine(name, _model, kernels, pages, threads, _contextWindow);
+        }
+        catch
+        {
+            _model.Dispose();
+            throw;
         }
 
-        int mostPages = (int)Math.Min(pages, Math.Min(int.MaxValue, (long)options.MaxConcurrent * fullWindow));
-        _slots = new SlotQueue(options.MaxConcurrent, pages, options.MaxQueue);
-        _engine = new EngineResources(name, _model, threads, _contextWindow, mostPages);
         _structure = new StructuredOutput(_model.Vocabulary);
         _description = EmbeddedDescription.Of(_model, _contextWindow, _structure.IsPossible);
         TimeSpan elapsed = timeProvider.GetElapsedTime(start);
-        LogLoaded(logger ?? NullLogger.Instance, name, _model.Name, elapsed, threads);
+        LogLoaded(logger ?? NullLogger.Instance, name, _model.Name, elapsed, threads, kernels.Name);
     }
 
     public string Name { get; }
@@ -81,7 +76,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     public string Kind => BackendKind;
 
     /// <summary>Threads, buffers and memory.</summary>
-    internal EngineResources Engine => _engine;
+    internal BatchEngine Engine => _engine;
 
     /// <summary>Slots and queue.</summary>
     internal SlotQueue Slots => _slots;
@@ -138,7 +133,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         var sampler = new Sampler(plan, _model.Vocabulary.EndTokens, prompt, constraint);
         var details = TokenDetails.For(call.Request.Output, _model.Vocabulary);
         using var generation = new Generation(
-            _engine, _model.Network, prompt, prompt.Length + maxOutput, sampler, details);
+            _engine.Pages, _engine.Enqueue, call.Tenant, prompt, prompt.Length + maxOutput, sampler, details);
         await using CancellationTokenRegistration cancel =
             cancellationToken.UnsafeRegister(static work => ((PacedWork)work!).Cancel(), generation);
 
@@ -174,7 +169,14 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         FinishReason reason = end is null
             ? output >= call.MaxOutputTokens ? FinishReason.Length : FinishReason.ContextLength
             : toolCall is null ? FinishReason.Stop : FinishReason.ToolCalls;
-        yield return BackendEvent.Finished(Ending(reason, end, prompt.Length, output));
+        var usage = new Usage
+        {
+            InputTokens = (uint)prompt.Length,
+            CachedInputTokens = (uint)generation.Cache.Reused,
+            OutputTokens = (uint)output,
+            Source = UsageSource.Counted,
+        };
+        yield return BackendEvent.Finished(Ending(reason, end, usage));
     }
 
     /// <summary>Stops the threads after their running turns. Streams that still run fail.</summary>
@@ -182,13 +184,43 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     {
         _slots.Close();
         await _engine.DisposeAsync();
+        _model.Dispose();
     }
 
-    private static BackendEnding Ending(FinishReason reason, string? end, int input, int output) => new(reason)
+    private static BackendEnding Ending(FinishReason reason, string? end, Usage usage) => new(reason)
     {
         RawReason = end ?? (reason == FinishReason.Length ? "max_output_tokens" : "context_window"),
-        Usage = new Usage { InputTokens = (uint)input, OutputTokens = (uint)output, Source = UsageSource.Counted },
+        Usage = usage,
     };
+
+    private int ContextWindowOf(EmbeddedBackendOptions options)
+    {
+        int trained = _model.Network.Shape.Context;
+        if (options.ContextWindow > trained)
+        {
+            throw new EmbeddedModelException(
+                $"ContextWindow is {options.ContextWindow}, but '{_model.Name}' was trained for {trained} tokens");
+        }
+
+        return options.ContextWindow > 0 ? options.ContextWindow : trained;
+    }
+
+    private KvPagePool CreatePool(EmbeddedBackendOptions options, out int maxPages)
+    {
+        LlamaShape shape = _model.Network.Shape;
+        long pageBytes = KvPagePool.PageBytesOf(shape, options.KeyValuePrecision);
+        int fullWindow = KvPagePool.PagesFor(_contextWindow);
+        maxPages = (int)Math.Min(int.MaxValue, options.MemoryBudgetBytes / pageBytes);
+        if (maxPages < fullWindow)
+        {
+            throw new EmbeddedModelException(
+                $"MemoryBudgetBytes is {options.MemoryBudgetBytes}, but one stream of {_contextWindow} tokens " +
+                $"needs {fullWindow * pageBytes}; raise it or lower ContextWindow");
+        }
+
+        int maxCached = (int)Math.Min(maxPages, options.PrefixCacheBytes / pageBytes);
+        return new KvPagePool(shape, options.KeyValuePrecision, maxPages, maxCached);
+    }
 
     // A conversation is one user message of text parts (FindUnsupported), the same as a prompt.
     private static string TextOf(GenerateRequest request) =>
@@ -210,6 +242,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         new(BackendFailure.ContextTooLong, $"the prompt has {count} tokens; the context window has {_contextWindow}");
 
     [LoggerMessage(EventName = "EmbeddedModelLoaded", Level = LogLevel.Information,
-        Message = "Backend {Backend} loaded the model {Model} in {Elapsed} and runs it on {Threads} threads")]
-    private static partial void LogLoaded(ILogger logger, string backend, string model, TimeSpan elapsed, int threads);
+        Message = "Backend {Backend} loaded the model {Model} in {Elapsed} and runs it on {Threads} threads with {Kernels}")]
+    private static partial void LogLoaded(
+        ILogger logger, string backend, string model, TimeSpan elapsed, int threads, string kernels);
 }

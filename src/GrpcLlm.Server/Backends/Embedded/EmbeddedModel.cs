@@ -1,10 +1,16 @@
 namespace GrpcLlm.Server.Backends.Embedded;
 
-/// <summary>A model in memory: what it is, its tokenizer and its network. Immutable; shared by all streams.</summary>
-internal sealed class EmbeddedModel
+/// <summary>
+/// A model: what it is, its tokenizer and its network, whose weights stay in the mapped file. Immutable; shared by all
+/// streams; disposed when nothing runs any more.
+/// </summary>
+internal sealed class EmbeddedModel : IDisposable
 {
+    private readonly GgufFile _file;
+
     private EmbeddedModel(GgufFile file)
     {
+        _file = file;
         GgufMetadata metadata = file.Metadata;
         var shape = LlamaShape.Read(metadata);
         Tokenizer = Tokenizer.Create(metadata);
@@ -41,11 +47,21 @@ internal sealed class EmbeddedModel
     /// <summary>Tokens to logits.</summary>
     public LlamaModel Network { get; }
 
-    /// <summary>Loads a file. The weights are converted to float32, so the file is closed afterwards.</summary>
+    /// <summary>Opens a file. Its weights are read as they are needed, so that takes as long as its vocabulary.</summary>
     /// <exception cref="EmbeddedModelException">It cannot be used; the message says why.</exception>
     public static EmbeddedModel Load(string path)
     {
-        using GgufFile file = GgufFile.Open(path);
-        return new EmbeddedModel(file);
+        GgufFile file = GgufFile.Open(path);
+        try
+        {
+            return new EmbeddedModel(file);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
+
+    public void Dispose() => _file.Dispose();
 }

@@ -8,32 +8,37 @@ namespace GrpcLlm.Server.Backends.Embedded;
 /// </summary>
 internal sealed class Generation : PacedWork, IDisposable
 {
-    private readonly LlamaModel _network;
-    private readonly WorkerScratch[] _scratch;
+    private readonly Action<Generation> _enqueue;
     private readonly int[] _prompt;
-    private readonly KvCache _cache;
     private readonly Sampler _sampler;
     private readonly TokenDetails? _details;
     private int _token;
 
-    /// <param name="engine">Threads, buffers and memory.</param>
-    /// <param name="network">The model.</param>
+    /// <param name="pages">Memory for keys and values.</param>
+    /// <param name="enqueue">Lets it take part in the next round.</param>
+    /// <param name="tenant">Whose it is.</param>
     /// <param name="prompt">The prompt's tokens; at least one.</param>
     /// <param name="maxPositions">Most tokens, prompt and output.</param>
     /// <param name="sampler">How to draw.</param>
     /// <param name="details">How to describe tokens; null for not at all.</param>
     public Generation(
-        EngineResources engine, LlamaModel network, int[] prompt, int maxPositions, Sampler sampler,
+        KvPagePool pages, Action<Generation> enqueue, string tenant, int[] prompt, int maxPositions, Sampler sampler,
         TokenDetails? details)
-        : base(engine.Scheduler)
     {
-        _network = network;
-        _scratch = engine.Scratch;
+        _enqueue = enqueue;
         _prompt = prompt;
-        _cache = new KvCache(engine.Pages, maxPositions);
+        Cache = new KvCache(pages, maxPositions, tenant, prompt);
         _sampler = sampler;
         _details = details;
     }
+
+    /// <summary>Keys and values.</summary>
+    public KvCache Cache { get; }
+
+    /// <summary>Tokens that must run before the next is drawn: the rest of the prompt, or the last drawn.</summary>
+    public ReadOnlySpan<int> Pending => Cache.Length < _prompt.Length
+        ? _prompt.AsSpan(Cache.Length)
+        : new ReadOnlySpan<int>(ref _token);
 
     /// <summary>The token that the last step drew.</summary>
     public int Token => _token;
@@ -41,20 +46,17 @@ internal sealed class Generation : PacedWork, IDisposable
     /// <summary>What is told of it; null unless asked for.</summary>
     public TokenDetail? Detail { get; private set; }
 
-    public void Dispose() => _cache.Dispose();
-
-    protected override bool RunTurn(int worker, CancellationToken cancellationToken)
+    /// <summary>Draws a token.</summary>
+    /// <param name="logits">The model's raw logits.</param>
+    /// <param name="scratch">Buffers of this thread.</param>
+    /// <exception cref="BackendException">The logits are not numbers.</exception>
+    public void Draw(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
-        WorkerScratch scratch = _scratch[worker];
-        ReadOnlySpan<int> next = _cache.Length < _prompt.Length
-            ? _prompt.AsSpan(_cache.Length)
-            : new ReadOnlySpan<int>(ref _token);
-        bool isLast = next.Length <= ForwardScratch.MaxTokens;
-        if (!isLast) next = next[..ForwardScratch.MaxTokens];
-        if (!_network.Forward(_cache, next, scratch.Forward, isLast, cancellationToken) || !isLast) return false;
-
-        _token = _sampler.Sample(scratch.Forward.Logits, scratch.Sampler);
-        Detail = _details?.Describe(_token, scratch.Forward.Logits);
-        return true;
+        _token = _sampler.Sample(logits, scratch);
+        Detail = _details?.Describe(_token, logits);
     }
+
+    public void Dispose() => Cache.Dispose();
+
+    protected override void Enqueue() => _enqueue(this);
 }

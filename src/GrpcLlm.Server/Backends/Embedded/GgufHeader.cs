@@ -179,7 +179,7 @@ internal sealed class GgufHeader
         ulong offset = _cursor.Read<ulong>(what);
         int blockSize = GgufTensor.BlockSize(type);
         if (blockSize == 0)
-            throw new EmbeddedModelException($"{what} has the number format {type}; only F32, F16 and Q8_0 are read");
+            throw new EmbeddedModelException($"{what} has the number format {type}; only F32, F16, Q8_0, Q4_K and Q6_K are read");
         if (columns == 0 || rows == 0) throw new EmbeddedModelException($"{what} has a dimension of 0");
         if (rows > (UInt128)Array.MaxLength || rows * columns > (UInt128)Array.MaxLength)
             throw new EmbeddedModelException($"{what} has more than {Array.MaxLength} values");

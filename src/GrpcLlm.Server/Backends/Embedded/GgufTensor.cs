@@ -52,7 +52,13 @@ internal sealed record GgufTensor(string Name, GgufTensorType Type, int Columns,
     public long ByteLength => (long)Count / BlockLength(Type) * BlockSize(Type);
 
     /// <summary>Values in one block of the format.</summary>
-    public static int BlockLength(GgufTensorType type) => type == GgufTensorType.Q8_0 ? 32 : 1;
+    public static int BlockLength(GgufTensorType type) =>
+        type switch
+        {
+            GgufTensorType.Q8_0 => 32,
+            GgufTensorType.Q4_K or GgufTensorType.Q6_K => 256,
+            _ => 1,
+        };
 
     /// <summary>Bytes of one block of the format; 0 if the engine does not read it.</summary>
     public static int BlockSize(GgufTensorType type) =>
@@ -61,6 +67,8 @@ internal sealed record GgufTensor(string Name, GgufTensorType Type, int Columns,
             GgufTensorType.F32 => 4,
             GgufTensorType.F16 => 2,
             GgufTensorType.Q8_0 => 2 + 32,
+            GgufTensorType.Q4_K => 2 + 2 + 12 + 128,
+            GgufTensorType.Q6_K => 128 + 64 + 16 + 2,
             _ => 0,
         };
 }

@@ -1,49 +1,66 @@
 namespace GrpcLlm.Server.Backends.Embedded;
 
 /// <summary>
-/// Keys and values of one stream, position by position, in pages taken as it grows. Used by one thread at a time.
+/// Keys and values of one stream, position by position, in pages taken as it grows. It begins with the pages of the
+/// longest prefix that is known already. Used by one thread at a time.
 /// </summary>
-/// <param name="pool">Where pages come from.</param>
-/// <param name="capacity">Most positions.</param>
-internal sealed class KvCache(KvPagePool pool, int capacity) : IDisposable
+internal sealed class KvCache : IDisposable
 {
-    private readonly float[]?[] _pages = new float[]?[KvPagePool.PagesFor(capacity)];
-    private readonly int _width = pool.Shape.KeyValueWidth;
+    private readonly KvPagePool _pool;
+    private readonly KvPage?[] _pages;
+    private readonly int _capacity;
+    private PrefixEnd _prefix;
     private int _pageCount;
+
+    /// <param name="pool">Where pages come from.</param>
+    /// <param name="capacity">Most positions.</param>
+    /// <param name="tenant">Whose stream it is.</param>
+    /// <param name="prompt">Tokens to come, whose prefix may be known; the last of them is computed in any case.</param>
+    public KvCache(KvPagePool pool, int capacity, string tenant, ReadOnlySpan<int> prompt)
+    {
+        _pool = pool;
+        _capacity = capacity;
+        _pages = new KvPage?[KvPagePool.PagesFor(capacity)];
+        ReadOnlySpan<int> reusable = prompt.IsEmpty ? prompt : prompt[..^1];
+        (_pageCount, _prefix) = pool.TakePrefix(tenant, reusable, _pages);
+        Length = Reused = _pageCount * KvPagePool.PagePositions;
+    }
 
     /// <summary>Positions computed so far.</summary>
     public int Length { get; private set; }
 
+    /// <summary>Positions that were there at the beginning.</summary>
+    public int Reused { get; }
+
+    /// <summary>Where keys and values lie.</summary>
+    public ReadOnlySpan<KvPage> Pages => _pages.AsSpan(0, _pageCount)!;
+
     /// <summary>Makes room for more positions, not yet counted in <see cref="Length"/>.</summary>
     public void Reserve(int positions)
     {
-        if (positions > capacity - Length)
-            throw new InvalidOperationException($"The cache is made for {capacity} positions.");
+        if (positions > _capacity - Length)
+            throw new InvalidOperationException($"The cache is made for {_capacity} positions.");
         for (int needed = KvPagePool.PagesFor(Length + positions); _pageCount < needed; _pageCount++)
-            _pages[_pageCount] = pool.Rent();
+            _pages[_pageCount] = _pool.Rent();
     }
 
-    /// <summary>Counts positions that are complete in every layer.</summary>
-    public void Commit(int positions) => Length += positions;
-
-    /// <summary>The keys of one position in one layer: [key/value width].</summary>
-    public Span<float> Keys(int layer, int position) => Slice(2 * layer, position);
-
-    /// <summary>The values of one position in one layer: [key/value width].</summary>
-    public Span<float> Values(int layer, int position) => Slice((2 * layer) + 1, position);
-
-    public void Dispose()
+    /// <summary>Counts positions that are complete in every layer. Pages that become full can be reused.</summary>
+    /// <param name="tokens">Their tokens.</param>
+    public void Commit(ReadOnlySpan<int> tokens)
     {
-        for (; _pageCount > 0; _pageCount--)
+        foreach (int token in tokens)
         {
-            pool.Return(_pages[_pageCount - 1]!);
-            _pages[_pageCount - 1] = null;
+            (int number, int place) = Math.DivRem(Length++, KvPagePool.PagePositions);
+            KvPage page = _pages[number]!;
+            page.Tokens[place] = token;
+            if (place == KvPagePool.PagePositions - 1) _prefix = _pool.Publish(_prefix, page);
         }
     }
 
-    private Span<float> Slice(int plane, int position)
+    public void Dispose()
     {
-        (int page, int row) = Math.DivRem(position, KvPagePool.PagePositions);
-        return _pages[page].AsSpan(((plane * KvPagePool.PagePositions) + row) * _width, _width);
+        _pool.Return(_pages.AsSpan(0, _pageCount));
+        Array.Clear(_pages);
+        _pageCount = 0;
     }
 }

@@ -3,23 +3,20 @@ using System.Threading.Tasks.Sources;
 namespace GrpcLlm.Server.Backends.Embedded;
 
 /// <summary>
-/// Work that goes one step for each time its reader asks, in turns on the threads of a <see cref="TurnScheduler"/>.
-/// While nobody asks it is in no queue and costs nothing. Waiting for a step allocates nothing. One reader;
-/// <see cref="Cancel"/> and <see cref="Fail"/> may come from any thread.
+/// Work that goes one step for each time its reader asks, on the thread of a <see cref="StepLoop{TWork}"/>, which may
+/// take several turns for it. While nobody asks it is in no queue and costs nothing. Waiting for a step allocates
+/// nothing. One reader; <see cref="Cancel"/> and <see cref="Fail"/> may come from any thread.
 /// </summary>
 internal abstract class PacedWork : IValueTaskSource
 {
     private const int Idle = 0; // no step is wanted
-    private const int Waiting = 1; // in the scheduler's queue
-    private const int Running = 2; // a worker has it
+    private const int Waiting = 1; // in the loop's queue
+    private const int Running = 2; // the loop has it
     private const int Ended = 3; // cancelled or failed; for ever
 
-    private readonly TurnScheduler _scheduler;
     private ManualResetValueTaskSourceCore<bool> _step = new() { RunContinuationsAsynchronously = true };
     private CancellationToken _cancellationToken;
     private int _state;
-
-    protected PacedWork(TurnScheduler scheduler) => _scheduler = scheduler;
 
     /// <summary>Asks for the next step and waits until it is done.</summary>
     /// <param name="cancellationToken">
@@ -35,52 +32,56 @@ internal abstract class PacedWork : IValueTaskSource
         _step.Reset();
         if (Interlocked.CompareExchange(ref _state, Waiting, Idle) != Idle)
             throw new InvalidOperationException("A step is wanted already, or the work has ended.");
-        _scheduler.Enqueue(this);
+        Enqueue();
         return new ValueTask(this, _step.Version);
     }
 
     /// <summary>
-    /// Lets a reader that waits go: at once if the work is queued, after the running turn otherwise. A worker never has
+    /// Lets a reader that waits go: at once if the work is queued, after the running turn otherwise. The loop never has
     /// the work any more when the reader hears of it.
     /// </summary>
     public void Cancel() => Fail(new OperationCanceledException(_cancellationToken));
 
-    /// <summary>Ends queued work with an error. Running work is left to its worker, idle work to its reader.</summary>
+    /// <summary>Ends queued work with an error. Running work is left to the loop, idle work to its reader.</summary>
     public void Fail(Exception error)
     {
         if (Interlocked.CompareExchange(ref _state, Ended, Waiting) == Waiting) _step.SetException(error);
     }
 
-    /// <summary>Does one turn. Called by one worker at a time.</summary>
-    /// <returns>False if the work ended meanwhile, or its step is done; true to be queued again.</returns>
-    public bool TakeTurn(int worker)
+    /// <summary>Begins a turn. On the loop's thread, like what follows; it ends with one of the others.</summary>
+    /// <returns>False if the work has ended.</returns>
+    public bool TryBegin()
     {
         if (Interlocked.CompareExchange(ref _state, Running, Waiting) != Waiting) return false;
-        try
-        {
-            if (!_cancellationToken.IsCancellationRequested && !RunTurn(worker, _cancellationToken))
-            {
-                // A cancel from here on is found when the work is taken again, before it runs.
-                Volatile.Write(ref _state, Waiting);
-                return true;
-            }
+        if (!_cancellationToken.IsCancellationRequested) return true;
+        End(new OperationCanceledException(_cancellationToken));
+        return false;
+    }
 
-            _cancellationToken.ThrowIfCancellationRequested();
-        }
-        catch (Exception error)
+    /// <summary>Ends a turn: the step needs another. A cancel from here on is found at once or when that begins.</summary>
+    public void Pause() => Volatile.Write(ref _state, Waiting);
+
+    /// <summary>Ends a turn, and the step: the reader goes on, with what it asked for or with its own cancel.</summary>
+    public void Complete()
+    {
+        if (_cancellationToken.IsCancellationRequested)
         {
-            // Whatever goes wrong belongs to this stream's reader; the worker serves the others.
-            Volatile.Write(ref _state, Ended);
-            _step.SetException(error is BackendException or OperationCanceledException
-                ? error
-                : new BackendException(BackendFailure.Failed, "the embedded model failed", error));
-            return false;
+            End(new OperationCanceledException(_cancellationToken));
+            return;
         }
 
         // Idle first: the reader may ask again before SetResult returns.
         Volatile.Write(ref _state, Idle);
         _step.SetResult(true);
-        return false;
+    }
+
+    /// <summary>Ends a turn, and the work, with an error for this reader alone.</summary>
+    public void End(Exception error)
+    {
+        Volatile.Write(ref _state, Ended);
+        _step.SetException(error is BackendException or OperationCanceledException
+            ? error
+            : new BackendException(BackendFailure.Failed, "the embedded model failed", error));
     }
 
     void IValueTaskSource.GetResult(short token) => _step.GetResult(token);
@@ -91,9 +92,6 @@ internal abstract class PacedWork : IValueTaskSource
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _step.OnCompleted(continuation, state, token, flags);
 
-    /// <summary>Does a bounded piece of the step.</summary>
-    /// <param name="worker">Index of the worker, from 0, for buffers that each has.</param>
-    /// <param name="cancellationToken">When cancelled, return soon; the value does not matter then.</param>
-    /// <returns>Whether the step is done.</returns>
-    protected abstract bool RunTurn(int worker, CancellationToken cancellationToken);
+    /// <summary>Puts the work into its loop's queue.</summary>
+    protected abstract void Enqueue();
 }

@@ -25,30 +25,30 @@ internal sealed class RotaryEmbedding
     /// <summary>Pairs turned in each head.</summary>
     public int Pairs => _frequencies.Length;
 
-    /// <summary>Sines and cosines of one position, for all layers and heads.</summary>
+    /// <summary>The turns of one position, for all layers and heads.</summary>
     /// <param name="position">Position from 0.</param>
-    /// <param name="cosines">[<see cref="Pairs"/>].</param>
-    /// <param name="sines">[<see cref="Pairs"/>].</param>
-    public void Angles(int position, Span<float> cosines, Span<float> sines)
+    /// <param name="turns">Cosine and sine of each pair: [2 × <see cref="Pairs"/>].</param>
+    public void Angles(int position, Span<float> turns)
     {
         for (int j = 0; j < _frequencies.Length; j++)
         {
             (double sine, double cosine) = Math.SinCos(position * _frequencies[j]);
-            (sines[j], cosines[j]) = ((float)sine, (float)cosine);
+            (turns[2 * j], turns[(2 * j) + 1]) = ((float)cosine, (float)sine);
         }
     }
 
     /// <summary>Turns every head of a vector in place.</summary>
-    public void Rotate(Span<float> heads, ReadOnlySpan<float> cosines, ReadOnlySpan<float> sines)
+    public void Rotate(Span<float> heads, ReadOnlySpan<float> turns)
     {
         for (int start = 0; start < heads.Length; start += _headLength)
         {
-            Span<float> head = heads.Slice(start, 2 * Pairs);
-            for (int j = 0; j < Pairs; j++)
+            Span<float> head = heads.Slice(start, turns.Length);
+            for (int j = 0; j + 1 < head.Length && j + 1 < turns.Length; j += 2)
             {
-                (float x, float y) = (head[2 * j], head[(2 * j) + 1]);
-                head[2 * j] = (x * cosines[j]) - (y * sines[j]);
-                head[(2 * j) + 1] = (x * sines[j]) + (y * cosines[j]);
+                (float x, float y) = (head[j], head[j + 1]);
+                (float cosine, float sine) = (turns[j], turns[j + 1]);
+                head[j] = (x * cosine) - (y * sine);
+                head[j + 1] = (x * sine) + (y * cosine);
             }
         }
     }

@@ -4,25 +4,25 @@ using GrpcLlm.Server.Backends.Embedded;
 
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
 
-/// <summary>Turns on one worker, so that their order is exact. No model: the work records its turns.</summary>
+/// <summary>Rounds of one turn for everybody who waits. No model: the work records its turns.</summary>
 public sealed class PacedWorkTests : IAsyncDisposable
 {
-    private readonly TurnScheduler _scheduler = new("test", 1);
+    private readonly StepLoop<TestWork> _loop = new("test", Round);
     private readonly ConcurrentQueue<string> _turns = new();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public ValueTask DisposeAsync() => _scheduler.DisposeAsync();
+    public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
     [Fact]
     public async Task NextStep_LongWorkBesideShort_TurnsAlternate()
     {
-        // The worker is held until both are queued.
-        using var blocker = new BlockedWork(_scheduler);
+        // The loop is held until both are queued.
+        using var blocker = new BlockedWork(_loop);
         ValueTask blocked = blocker.NextStepAsync(Token);
         await blocker.Started.WaitAsync(Token);
-        ValueTask steps = new RecordingWork(_scheduler, "long", 4, _turns).NextStepAsync(Token);
-        ValueTask step = new RecordingWork(_scheduler, "short", 2, _turns).NextStepAsync(Token);
+        ValueTask steps = new RecordingWork(_loop, "long", 4, _turns).NextStepAsync(Token);
+        ValueTask step = new RecordingWork(_loop, "short", 2, _turns).NextStepAsync(Token);
         blocker.Release();
         await blocked;
         await steps;
@@ -33,8 +33,8 @@ public sealed class PacedWorkTests : IAsyncDisposable
     [Fact]
     public async Task NextStep_NotCalled_TakesNoTurn()
     {
-        var paused = new RecordingWork(_scheduler, "paused", 1, _turns);
-        var read = new RecordingWork(_scheduler, "read", 1, _turns);
+        var paused = new RecordingWork(_loop, "paused", 1, _turns);
+        var read = new RecordingWork(_loop, "read", 1, _turns);
         await paused.NextStepAsync(Token);
         for (int i = 0; i < 5; i++) await read.NextStepAsync(Token);
         _turns.ShouldBe(["paused", .. Enumerable.Repeat("read", 5)]);
@@ -43,11 +43,11 @@ public sealed class PacedWorkTests : IAsyncDisposable
     [Fact]
     public async Task Cancel_WhileQueued_EndsAtOnceAndNeverRuns()
     {
-        using var blocker = new BlockedWork(_scheduler);
+        using var blocker = new BlockedWork(_loop);
         ValueTask blocked = blocker.NextStepAsync(Token);
         await blocker.Started.WaitAsync(Token);
         using var cancel = new CancellationTokenSource();
-        var work = new RecordingWork(_scheduler, "work", 1, _turns);
+        var work = new RecordingWork(_loop, "work", 1, _turns);
         ValueTask step = work.NextStepAsync(cancel.Token);
         await cancel.CancelAsync();
 
@@ -56,7 +56,7 @@ public sealed class PacedWorkTests : IAsyncDisposable
         await Should.ThrowAsync<OperationCanceledException>(async () => await step);
         blocker.Release();
         await blocked;
-        await new RecordingWork(_scheduler, "after", 1, _turns).NextStepAsync(Token);
+        await new RecordingWork(_loop, "after", 1, _turns).NextStepAsync(Token);
         _turns.ShouldBe(["after"]);
     }
 
@@ -64,7 +64,7 @@ public sealed class PacedWorkTests : IAsyncDisposable
     public async Task Cancel_WhileRunning_EndsAfterTheTurn()
     {
         using var cancel = new CancellationTokenSource();
-        using var work = new BlockedWork(_scheduler);
+        using var work = new BlockedWork(_loop);
         ValueTask step = work.NextStepAsync(cancel.Token);
         await work.Started.WaitAsync(Token);
         await cancel.CancelAsync();
@@ -77,22 +77,22 @@ public sealed class PacedWorkTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task NextStep_TurnThrows_ReaderGetsItAndTheWorkerGoesOn()
+    public async Task End_WithAnError_ReaderGetsItAndTheLoopGoesOn()
     {
         BackendException error = await Should.ThrowAsync<BackendException>(
-            async () => await new FailingWork(_scheduler).NextStepAsync(Token));
+            async () => await new FailingWork(_loop).NextStepAsync(Token));
         error.Failure.ShouldBe(BackendFailure.Failed);
         error.InnerException.ShouldBeOfType<InvalidTimeZoneException>();
-        await new RecordingWork(_scheduler, "after", 1, _turns).NextStepAsync(Token);
+        await new RecordingWork(_loop, "after", 1, _turns).NextStepAsync(Token);
         _turns.ShouldBe(["after"]);
     }
 
     [Fact]
     public async Task NextStep_AfterTheStop_Fails()
     {
-        await _scheduler.DisposeAsync();
+        await _loop.DisposeAsync();
         BackendException error = await Should.ThrowAsync<BackendException>(
-            async () => await new RecordingWork(_scheduler, "late", 1, _turns).NextStepAsync(Token));
+            async () => await new RecordingWork(_loop, "late", 1, _turns).NextStepAsync(Token));
         error.Failure.ShouldBe(BackendFailure.Unavailable);
         _turns.ShouldBeEmpty();
     }
@@ -100,13 +100,13 @@ public sealed class PacedWorkTests : IAsyncDisposable
     [Fact]
     public async Task Dispose_WorkIsQueued_ItFailsAndTheRunningTurnEnds()
     {
-        var scheduler = new TurnScheduler("stopped", 1);
-        using var running = new BlockedWork(scheduler);
+        var loop = new StepLoop<TestWork>("stopped", Round);
+        using var running = new BlockedWork(loop);
         ValueTask first = running.NextStepAsync(Token);
         await running.Started.WaitAsync(Token);
-        ValueTask second = new RecordingWork(scheduler, "queued", 1, _turns).NextStepAsync(Token);
+        ValueTask second = new RecordingWork(loop, "queued", 1, _turns).NextStepAsync(Token);
 
-        ValueTask stopped = scheduler.DisposeAsync();
+        ValueTask stopped = loop.DisposeAsync();
         running.Release();
         await stopped;
 
@@ -116,20 +116,59 @@ public sealed class PacedWorkTests : IAsyncDisposable
         _turns.ShouldBeEmpty();
     }
 
-    private sealed class RecordingWork(TurnScheduler scheduler, string name, int turns, ConcurrentQueue<string> record)
-        : PacedWork(scheduler)
+    private static void Round(List<TestWork> waiting)
+    {
+        for (int i = 0; i < waiting.Count;)
+        {
+            TestWork work = waiting[i];
+            if (!work.TryBegin())
+            {
+                waiting.RemoveAt(i);
+                continue;
+            }
+
+            try
+            {
+                if (work.Turn())
+                {
+                    waiting.RemoveAt(i);
+                    work.Complete();
+                    continue;
+                }
+
+                work.Pause();
+                i++;
+            }
+            catch (InvalidTimeZoneException error)
+            {
+                waiting.RemoveAt(i);
+                work.End(error);
+            }
+        }
+    }
+
+    private abstract class TestWork(StepLoop<TestWork> loop) : PacedWork
+    {
+        /// <returns>Whether the step is done.</returns>
+        public abstract bool Turn();
+
+        protected override void Enqueue() => loop.Enqueue(this);
+    }
+
+    private sealed class RecordingWork(
+        StepLoop<TestWork> loop, string name, int turns, ConcurrentQueue<string> record) : TestWork(loop)
     {
         private int _left = turns;
 
-        protected override bool RunTurn(int worker, CancellationToken cancellationToken)
+        public override bool Turn()
         {
             record.Enqueue(name);
             return --_left <= 0;
         }
     }
 
-    /// <summary>Holds its worker until released.</summary>
-    private sealed class BlockedWork(TurnScheduler scheduler) : PacedWork(scheduler), IDisposable
+    /// <summary>Holds the loop until released.</summary>
+    private sealed class BlockedWork(StepLoop<TestWork> loop) : TestWork(loop), IDisposable
     {
         private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly ManualResetEventSlim _release = new();
@@ -140,7 +179,7 @@ public sealed class PacedWorkTests : IAsyncDisposable
 
         public void Dispose() => _release.Dispose();
 
-        protected override bool RunTurn(int worker, CancellationToken cancellationToken)
+        public override bool Turn()
         {
             _started.SetResult();
             _release.Wait(CancellationToken.None);
@@ -148,9 +187,8 @@ public sealed class PacedWorkTests : IAsyncDisposable
         }
     }
 
-    private sealed class FailingWork(TurnScheduler scheduler) : PacedWork(scheduler)
+    private sealed class FailingWork(StepLoop<TestWork> loop) : TestWork(loop)
     {
-        protected override bool RunTurn(int worker, CancellationToken cancellationToken) =>
-            throw new InvalidTimeZoneException();
+        public override bool Turn() => throw new InvalidTimeZoneException();
     }
 }

@@ -10,9 +10,10 @@ internal static class TestModels
     public const string GroupedHeads = "gqa-f16";
     public const string SentencePiece = "spm-q8";
     public const string RopeFactors = "rope-factors-f32";
+    public const string KQuants = "gqa-q4k";
 
     private static readonly Dictionary<string, Lazy<(EmbeddedModel Model, ReferenceVectors Vectors)>> All =
-        new[] { Default, GroupedHeads, SentencePiece, RopeFactors }.ToDictionary(
+        new[] { Default, GroupedHeads, SentencePiece, RopeFactors, KQuants }.ToDictionary(
             name => name,
             name => new Lazy<(EmbeddedModel, ReferenceVectors)>(
                 () => (EmbeddedModel.Load(PathOf(name)), ReadVectors(name))),

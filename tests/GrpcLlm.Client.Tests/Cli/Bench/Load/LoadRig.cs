@@ -20,8 +20,8 @@ internal static class LoadRig
     public static Task<Target> ConnectAsync(TestServer server, int connections = 1) =>
         Target.ConnectAsync(new GrpcLlmClientOptions { Address = server.Address }, connections, TestContext.Current.CancellationToken);
 
-    /// <summary>Runs a load in real time.</summary>
-    public static Task<BenchRun> RunAsync(TestServer server, LoadPlan plan) => RunAsync(server, plan, TestContext.Current.CancellationToken);
+    /// <summary>Runs a load in real time, to its own end.</summary>
+    public static Task<BenchRun> RunToEndAsync(TestServer server, LoadPlan plan) => RunAsync(server, plan, TestContext.Current.CancellationToken);
 
     /// <summary>Runs a load in real time, until it is interrupted.</summary>
     public static async Task<BenchRun> RunAsync(TestServer server, LoadPlan plan, CancellationToken interrupted)

@@ -22,7 +22,7 @@ public sealed class LoadRunTests
             foreach (var chunk in Chunks.Answer()) await stream.WriteAsync(chunk);
         };
 
-        var run = await LoadRig.RunAsync(server, LoadRig.Closed(callers: 4, total: 50));
+        var run = await LoadRig.RunToEndAsync(server, LoadRig.Closed(callers: 4, total: 50));
 
         run.End.ShouldBe(RunEnd.Total);
         run.Streams.ShouldBe(new StreamCounts { Started = 50, Succeeded = 50 });
@@ -50,7 +50,7 @@ public sealed class LoadRunTests
             foreach (var chunk in Chunks.Answer()) await stream.WriteAsync(chunk);
         };
 
-        var run = await LoadRig.RunAsync(server, LoadRig.Closed(callers: 20, total: 20) with { Connections = 3 });
+        var run = await LoadRig.RunToEndAsync(server, LoadRig.Closed(callers: 20, total: 20) with { Connections = 3 });
 
         run.Timeline.Max(point => point.Open).ShouldBe(20);
         run.Streams.Succeeded.ShouldBe(20);
@@ -143,7 +143,7 @@ public sealed class LoadRunTests
         await using var server = await TestServer.StartAsync();
         server.Service.StreamsThenHangs();
 
-        var run = await LoadRig.RunAsync(server, LoadRig.Open(rate: 1000) with { MaxOpen = 25 });
+        var run = await LoadRig.RunToEndAsync(server, LoadRig.Open(rate: 1000) with { MaxOpen = 25 });
 
         run.End.ShouldBe(RunEnd.OpenLimit);
         run.EndDetail.ShouldContain("--max-open");
@@ -222,7 +222,7 @@ public sealed class LoadRunTests
             await stream.WriteAsync(Chunks.End(2));
         };
 
-        var run = await LoadRig.RunAsync(server, LoadRig.Closed(callers: 2, total: 40));
+        var run = await LoadRig.RunToEndAsync(server, LoadRig.Closed(callers: 2, total: 40));
 
         run.End.ShouldBe(RunEnd.Total);
         run.Streams.ShouldBe(new StreamCounts { Started = 40, Succeeded = 10, Failed = 30 });
@@ -240,7 +240,7 @@ public sealed class LoadRunTests
         await using var server = await TestServer.StartAsync();
         server.Service.StreamsThenHangs(Chunks.First("Hello"), Chunks.Text(2, " world"), Chunks.Text(3, "!"));
 
-        var run = await LoadRig.RunAsync(server, LoadRig.Closed(callers: 2, total: 10) with { StreamCallCount = 2 });
+        var run = await LoadRig.RunToEndAsync(server, LoadRig.Closed(callers: 2, total: 10) with { StreamCallCount = 2 });
 
         run.Streams.Succeeded.ShouldBe(10);
         run.FinishReasons.ShouldHaveSingleItem().ShouldBe(KeyValuePair.Create("cut", 10L));
@@ -254,7 +254,7 @@ public sealed class LoadRunTests
         await using var server = await TestServer.StartAsync();
         server.Service.Streams(Chunks.Answer());
 
-        var run = await LoadRig.RunAsync(server, LoadRig.Closed(callers: 2, total: 30) with { SkipFirst = 12 });
+        var run = await LoadRig.RunToEndAsync(server, LoadRig.Closed(callers: 2, total: 30) with { SkipFirst = 12 });
 
         run.Streams.ShouldBe(new StreamCounts { Started = 30, Warmup = 12, Succeeded = 18 });
         run.StreamSamples.Min(sample => sample.Number).ShouldBe(12);
@@ -351,7 +351,7 @@ public sealed class LoadRunTests
         await using var server = await TestServer.StartAsync();
         server.Service.OnGenerate = (_, _, context) => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.CancellationToken);
 
-        var run = await LoadRig.RunAsync(server, LoadRig.Closed(callers: 1, total: 2) with { Timeout = TimeSpan.FromMilliseconds(200) });
+        var run = await LoadRig.RunToEndAsync(server, LoadRig.Closed(callers: 1, total: 2) with { Timeout = TimeSpan.FromMilliseconds(200) });
 
         run.Streams.Failed.ShouldBe(2);
         run.Errors.ShouldHaveSingleItem().Reason.ShouldBe("DEADLINE_EXCEEDED");

@@ -1,0 +1,37 @@
+using GrpcLlm.Server.Backends.Embedded.Kernels;
+
+namespace GrpcLlm.Server.Backends.Embedded;
+
+/// <summary>What all streams of a model share: threads, buffers, memory for keys and values. Thread-safe.</summary>
+internal sealed class BatchEngine : IAsyncDisposable
+{
+    private readonly BatchRunner _runner;
+    private readonly StepLoop<Generation> _loop;
+
+    /// <param name="name">Prefix of the threads' names.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="kernels">The arithmetic.</param>
+    /// <param name="pages">Memory for keys and values.</param>
+    /// <param name="threads">Number of threads; above 0.</param>
+    /// <param name="context">Most positions of a stream.</param>
+    public BatchEngine(
+        string name, EmbeddedModel model, KernelSet kernels, KvPagePool pages, int threads, int context)
+    {
+        Pages = pages;
+        _runner = new BatchRunner(name, model, kernels, threads, context);
+        _loop = new StepLoop<Generation>($"{name} 0", _runner.Round);
+    }
+
+    /// <summary>Memory for keys and values.</summary>
+    public KvPagePool Pages { get; }
+
+    /// <summary>Lets a stream take part in the next round.</summary>
+    public void Enqueue(Generation generation) => _loop.Enqueue(generation);
+
+    /// <summary>Stops after the running round. Streams that wait fail.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _loop.DisposeAsync();
+        _runner.Dispose();
+    }
+}
