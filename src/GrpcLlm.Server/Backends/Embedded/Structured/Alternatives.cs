@@ -35,6 +35,9 @@ internal static class Alternatives
     // References may form chains and circles; every schema counts once.
     private const int MaxVisits = 16 * StructuredLimits.Alternatives;
 
+    // Comparisons that taking the values of a property apart counts as.
+    private const int PropertyCost = 16;
+
     /// <summary>All that may stand where a schema does.</summary>
     /// <param name="node">The schema.</param>
     /// <param name="types">Types that are wanted.</param>
@@ -70,7 +73,9 @@ internal static class Alternatives
         {
             for (int j = i + 1; j < branches.Length; j++)
             {
-                if (!branches[i]!.TrueForAll(left => branches[j]!.TrueForAll(right => Exclude(left, right, 0, comparisons)))) return false;
+                List<Alternative> others = branches[j]!;
+                if (!branches[i]!.TrueForAll(left => others.TrueForAll(right => Exclude(left, right, 0, comparisons))))
+                    return false;
             }
         }
 
@@ -94,7 +99,7 @@ internal static class Alternatives
     }
 
     private static bool ValuesExclude(SchemaNode left, SchemaNode right, StepBudget comparisons) =>
-        Of(left, JsonTypes.All) is { } some && Of(right, JsonTypes.All) is { } others &&
+        comparisons.TryTake(PropertyCost) && Of(left, JsonTypes.All) is { } some && Of(right, JsonTypes.All) is { } others &&
         some.TrueForAll(one => others.TrueForAll(other => Exclude(one, other, 1, comparisons)));
 
     private static JsonTypes TypesOf(Alternative alternative) =>

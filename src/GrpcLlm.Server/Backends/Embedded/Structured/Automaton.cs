@@ -81,8 +81,11 @@ internal sealed class Automaton
     /// <summary>Bytes of the shortest way from here to the end of the document.</summary>
     public long ShortestEnd(Position position)
     {
+        AutomatonState state = position.State;
+        if (state.LastFrame == position.Frame) return state.ShortestEnd;
         long shortest = long.MaxValue;
-        foreach (long reading in position.State.Readings) shortest = Math.Min(shortest, CostOf(reading, position.Frame));
+        foreach (long reading in state.Readings) shortest = Math.Min(shortest, CostOf(reading, position.Frame));
+        (state.LastFrame, state.ShortestEnd) = (position.Frame, shortest);
         return shortest;
     }
 

@@ -56,6 +56,12 @@ internal sealed class AutomatonState(long[] readings, int room, int classCount)
     /// <summary>The state that allows the same next tokens, with counts as small as possible; null: not asked yet.</summary>
     public AutomatonState? Canonical { get; set; }
 
+    /// <summary>The frame for which <see cref="ShortestEnd"/> was asked last.</summary>
+    public AutomatonFrame? LastFrame { get; set; }
+
+    /// <summary>Bytes of the shortest way to the end of the document in <see cref="LastFrame"/>.</summary>
+    public long ShortestEnd { get; set; }
+
     /// <summary>What a class of bytes does; null: not asked yet.</summary>
     public ref Move? MoveOf(int byteClass) => ref _moves[byteClass];
 

@@ -25,8 +25,6 @@ internal sealed class MaskWalk(Automaton automaton, TokenTrie trie)
 
         _positions[0] = from;
         _keyStarts[0] = -1;
-        Position last = default;
-        long lastEnd = 0;
         for (int node = 1; node < trie.NodeCount;)
         {
             int depth = trie.DepthOf(node);
@@ -44,9 +42,7 @@ internal sealed class MaskWalk(Automaton automaton, TokenTrie trie)
             ReadOnlySpan<int> tokens = trie.TokensAt(node);
             if (!tokens.IsEmpty)
             {
-                // Neighbours mostly lead to the same place.
-                if (position != last) (last, lastEnd) = (position, automaton.ShortestEnd(position));
-                long end = lastEnd;
+                long end = automaton.ShortestEnd(position);
                 if (guard is not null && position.Frame.IsKey) end += MissingOf(guard, from.Frame, position.Frame, depth);
                 if (end <= maxEnd)
                 {

@@ -32,7 +32,8 @@ internal sealed class NumberStates(GrammarBuilder builder)
         if (range.High is not < 0)
         {
             bool hasLow = range.Low >= 0;
-            Magnitudes(range, new Bound(hasLow ? range.Low!.Value : 0, hasLow && range.IsLowExclusive), BoundOf(range.High, range.IsHighExclusive), from, to);
+            var low = new Bound(hasLow ? range.Low!.Value : 0, hasLow && range.IsLowExclusive);
+            Magnitudes(range, low, BoundOf(range.High, range.IsHighExclusive), from, to);
         }
 
         if (range.Low is not >= 0)
@@ -40,7 +41,8 @@ internal sealed class NumberStates(GrammarBuilder builder)
             int negative = builder.NewStateBeside(from);
             builder.Byte(from, '-', '-', negative);
             bool hasHigh = range.High < 0;
-            Magnitudes(range, new Bound(hasHigh ? -range.High!.Value : 0, !hasHigh || range.IsHighExclusive), BoundOf(-range.Low, range.IsLowExclusive), negative, to);
+            var nearest = new Bound(hasHigh ? -range.High!.Value : 0, !hasHigh || range.IsHighExclusive);
+            Magnitudes(range, nearest, BoundOf(-range.Low, range.IsLowExclusive), negative, to);
         }
     }
 

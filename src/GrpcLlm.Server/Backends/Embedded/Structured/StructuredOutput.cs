@@ -71,7 +71,8 @@ internal sealed class StructuredOutput
 
     private CompiledShape? ShapeOf(GenerateRequest request)
     {
-        if (ForcedTools(request) is { Count: > 0 } tools) return _cache.Get(KeyOf(request, tools), () => CompileTools(request, tools));
+        if (ForcedTools(request) is { Count: > 0 } tools)
+            return _cache.Get(KeyOf(request, tools), () => CompileTools(request, tools));
         ResponseFormat? format = request.Output?.ResponseFormat;
         return format?.FormatCase switch
         {
@@ -132,10 +133,11 @@ internal sealed class StructuredOutput
 
     private static CompiledShape? IsTooLong(IEnumerable<string> schemas, string field)
     {
+        const int most = StructuredLimits.SchemaBytes;
         int bytes = schemas.Sum(Encoding.UTF8.GetByteCount);
-        return bytes <= StructuredLimits.SchemaBytes
+        return bytes <= most
             ? null
-            : new CompiledShape(null, [(field, $"must have at most {StructuredLimits.SchemaBytes} bytes of schema for this model, has {bytes}")]);
+            : new CompiledShape(null, [(field, $"must have at most {most} bytes of schema for this model, has {bytes}")]);
     }
 
     private static string SchemaOf(Tool tool) =>

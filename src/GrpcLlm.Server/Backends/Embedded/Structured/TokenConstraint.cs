@@ -50,7 +50,8 @@ internal sealed class TokenConstraint
     {
         if (_automaton.Trim(ref _position)) _masks.Clear();
         TokenMask mask = MaskAt(_automaton.Canonical(_position));
-        long end = _automaton.ShortestEnd(_position) + (_keys is not null && _position.Frame.IsKey ? _keys.Missing([], isNew: false) : 0);
+        long end = _automaton.ShortestEnd(_position);
+        if (_keys is not null && _position.Frame.IsKey) end += _keys.Missing([], isNew: false);
         long maxEnd = Math.Max(_tokensLeft, end) - 1;
         if (mask.LongestEnd + (_keys is null ? 0 : KeyGuard.MostMissing) > maxEnd)
         {

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace GrpcLlm.Server.Backends.Embedded.Structured;
 
 /// <summary>A set of tokens.</summary>
@@ -36,10 +38,8 @@ internal sealed class TokenMask(int vocabularySize)
                 continue;
             }
 
-            for (int bit = 0; bit < part.Length; bit++)
-            {
-                if ((word & (1UL << bit)) == 0) part[bit] = float.NegativeInfinity;
-            }
+            ulong missing = part.Length == 64 ? ~word : ~word & ((1UL << part.Length) - 1);
+            for (; missing != 0; missing &= missing - 1) part[BitOperations.TrailingZeroCount(missing)] = float.NegativeInfinity;
         }
     }
 }

@@ -21,8 +21,12 @@ internal sealed class TokenTrie
         VocabularySize = tokens.Length;
         EndTokens = endTokens;
         _bytes = tokens;
-        _tokens = [.. Enumerable.Range(0, tokens.Length).Where(id => tokens[id].Length is > 0 and <= StructuredLimits.TokenBytes)];
-        Array.Sort(_tokens, (x, y) => tokens[x].Span.SequenceCompareTo(tokens[y].Span) is var order and not 0 ? order : x.CompareTo(y));
+        _tokens =
+        [
+            .. Enumerable.Range(0, tokens.Length).Where(id => tokens[id].Length is > 0 and <= StructuredLimits.TokenBytes),
+        ];
+        Array.Sort(_tokens, (x, y) =>
+            tokens[x].Span.SequenceCompareTo(tokens[y].Span) is var order and not 0 ? order : x.CompareTo(y));
         (_labels, _depths, _ends, _firstToken) = Build(_tokens, tokens);
         LongestToken = _tokens.Length == 0 ? 0 : _tokens.Max(id => tokens[id].Length);
     }
