@@ -28,8 +28,8 @@ internal static class StatusPage
             WriteTiles(page, report);
             WriteFailures(page, report);
             Section(page, "time", "Last ten minutes", () => StatusPlots.Write(page, report));
-            Section(page, "backends", "Backends", () => WriteTable(page, StatusTables.Backends(report), "Backends", "There are none."));
-            Section(page, "models", "Models", () => WriteTable(page, StatusTables.Models(report), "Models", "There are none."));
+            Section(page, "backends", "Backends", () => WriteTable(page, StatusTables.Backends(report), "Backends", "lanes", "There are none."));
+            Section(page, "models", "Models", () => WriteTable(page, StatusTables.Models(report), "Models", "models", "There are none."));
             WritePlaces(page, report.Admission);
             using (page.In("footer"))
             {
@@ -130,7 +130,7 @@ internal static class StatusPage
     }
 
     private static void WriteFailures(Markup page, StatusReport report) => Section(page, "failures", "Recent failures", () =>
-        WriteTable(page, StatusTables.Failures(report), "Failures of the last ten minutes by reason", report.Calls.Ended == 0
+        WriteTable(page, StatusTables.Failures(report), "Failures of the last ten minutes by reason", "reasons", report.Calls.Ended == 0
             ? "No call ended in the last ten minutes."
             : $"None: all of the {Figures.Plural(report.Calls.Ended, "call")} of the last ten minutes succeeded."));
 
@@ -146,11 +146,11 @@ internal static class StatusPage
 
     private static double Share(int part, int whole) => Math.Min(1, (double)part / whole);
 
-    private static void WriteTable(Markup page, PlotTable table, string name, string empty)
+    private static void WriteTable(Markup page, PlotTable table, string name, string style, string empty)
     {
         using (page.In("div", ("class", "card")))
         {
-            if (table.Rows.Count > 0) Tables.Write(page, table, name);
+            if (table.Rows.Count > 0) Tables.Write(page, table, name, style);
             else page.Element("p", empty, ("class", "note"));
         }
     }

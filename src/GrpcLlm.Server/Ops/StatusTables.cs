@@ -8,13 +8,13 @@ internal static class StatusTables
 {
     /// <summary>Every way into a backend.</summary>
     public static PlotTable Backends(StatusReport report) => new(
-        ["Backend", "Kind", "Key", "Breaker", "Key state", "Tried again in", "Running", "Served", "Failed", "Given up"],
+        ["Backend", "Kind", "Key", "Breaker", "Key state", "Tried again", "Running", "Served", "Failed", "Given up"],
         [.. report.Backends.Select(static lane => (IReadOnlyList<string>)
         [
             lane.Backend, lane.Kind, lane.Key.Length > 0 ? lane.Key : "none",
             StatusWords.Marked(lane.Breaker, OperationalGauges.Closed),
             lane.Key.Length > 0 ? StatusWords.Marked(lane.KeyState, OperationalGauges.Usable) : "",
-            lane.RetryAfterSeconds is { } wait ? Figures.Seconds(wait) : "",
+            TriedAgain(lane),
             Figures.Count(lane.Load), Figures.Count(lane.Served), Figures.Count(lane.Failed), Figures.Count(lane.Cancelled),
         ])],
         "Served, failed and given up: attempts of the last ten minutes, counted as their calls ended.");
@@ -36,4 +36,12 @@ internal static class StatusTables
         [
             failure.Reason, failure.Fault, Figures.Count(failure.Count), $"{StatusWords.Age(report.Time - failure.LastSeen)} ago",
         ])]);
+
+    /// <summary>When a lane that is not well is tried again; an open breaker lets an attempt through once its break is over.</summary>
+    private static string TriedAgain(LaneStatus lane) => lane switch
+    {
+        { RetryAfterSeconds: { } wait } => $"in {Figures.Seconds(wait)}",
+        { Breaker: not OperationalGauges.Closed } => "by the next call",
+        _ => "",
+    };
 }
