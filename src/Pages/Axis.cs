@@ -56,6 +56,21 @@ internal sealed class Axis
     public static Axis Exactly(double max, AxisUnit unit, string title = "", int steps = 5) =>
         Linear(max > 0 ? max : 1, RoundStep(max, steps, unit), unit, title);
 
+    /// <summary>The time up to now, which is at the right end; values are milliseconds since its left end.</summary>
+    /// <param name="length">Its length, whole minutes.</param>
+    /// <param name="step">Between two marks, whole minutes.</param>
+    public static Axis UntilNow(TimeSpan length, TimeSpan step)
+    {
+        var ticks = new List<Tick>();
+        for (var ago = length; ago >= TimeSpan.Zero; ago -= step)
+        {
+            var minutes = string.Create(CultureInfo.InvariantCulture, $"\u2212{ago.TotalMinutes:0}");
+            ticks.Add(new Tick(1 - (ago / length), ago == TimeSpan.Zero ? "now" : ago == length ? minutes + " min" : minutes));
+        }
+
+        return new Axis("", length.TotalMilliseconds, ticks, value => value / length.TotalMilliseconds);
+    }
+
     /// <summary>
     /// Percentiles on a 1 − p log scale: as much room for 99 to 99.9 as for 90 to 99, so that the tail can be read.
     /// </summary>

@@ -56,6 +56,14 @@ internal sealed class Markup : IDisposable
         End();
     }
 
+    /// <summary>A script, which HTML reads as it is; the same holds for it.</summary>
+    public void Script(string script)
+    {
+        Start("script", []);
+        _writer.WriteRaw(script);
+        End();
+    }
+
     /// <summary>Ends the document.</summary>
     public void Dispose() => _writer.Dispose();
 

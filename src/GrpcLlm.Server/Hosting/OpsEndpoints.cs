@@ -1,13 +1,14 @@
 using System.Net;
+using GrpcLlm.Server.Ops;
 using GrpcLlm.Server.Telemetry.Prometheus;
 
 namespace GrpcLlm.Server.Hosting;
 
 /// <summary>
 /// The pages for operators, over HTTP/1.1 on the ops endpoint: <c>/healthz</c> (the process lives) and <c>/readyz</c>
-/// (it takes calls), which tell nothing of callers, models or keys; and
-/// <c>/metrics</c> for Prometheus, which tells names of models, tenants and backends, and labels of keys. Not served over HTTP/2, so the endpoint for gRPC,
-/// which more people reach, does not have them.
+/// (it takes calls), which tell nothing of callers, models or keys; <c>/metrics</c> for Prometheus, which tells names of
+/// models, tenants and backends, and labels of keys; and <c>/status</c> for people, see <see cref="StatusEndpoints"/>. Not
+/// served over HTTP/2, so the endpoint for gRPC, which more people reach, does not have them.
 /// </summary>
 internal static class OpsEndpoints
 {
@@ -22,6 +23,7 @@ internal static class OpsEndpoints
         ops.MapGet("/readyz", static (Readiness readiness) => readiness.Read().Ready
             ? Results.Text("ready\n")
             : Results.Text("not ready\n", statusCode: (int)HttpStatusCode.ServiceUnavailable));
+        StatusEndpoints.Map(ops);
         ops.MapGet("/metrics", static async (HttpRequest request, PrometheusExporter exporter, CancellationToken cancelled) =>
         {
             var format = WantsOpenMetrics(request) ? PrometheusFormat.OpenMetrics : PrometheusFormat.Text;

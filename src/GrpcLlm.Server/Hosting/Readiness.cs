@@ -7,6 +7,7 @@ internal sealed class Readiness
     private readonly TaskCompletionSource _over = NewSignal();
     private TaskCompletionSource _changed = NewSignal();
     private bool _ready;
+    private bool _draining;
 
     /// <summary>Completes when the server is about to close its streams.</summary>
     public Task Over => _over.Task;
@@ -17,6 +18,15 @@ internal sealed class Readiness
         lock (_gate) return (_ready, _changed.Task);
     }
 
+    /// <summary>Whether it was ready and is no more: the server is on its way out.</summary>
+    public bool IsDraining
+    {
+        get
+        {
+            lock (_gate) return _draining;
+        }
+    }
+
     /// <summary>Tells the state.</summary>
     public void Set(bool ready)
     {
@@ -24,6 +34,7 @@ internal sealed class Readiness
         lock (_gate)
         {
             if (_ready == ready) return;
+            _draining = _ready && !ready;
             _ready = ready;
             changed = _changed;
             _changed = NewSignal();

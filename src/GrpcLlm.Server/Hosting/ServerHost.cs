@@ -1,5 +1,6 @@
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Grpc;
+using GrpcLlm.Server.Ops;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.Server.Telemetry.Prometheus;
 using GrpcLlm.V1;
@@ -105,6 +106,7 @@ internal static class ServerHost
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<ServerMetrics>();
         services.AddSingleton<CostMetrics>();
+        services.AddSingleton<StatusHistory>();
         services.AddSingleton<LoadMonitor>();
         services.AddSingleton<UsageRecordLog>();
         services.AddSingleton<ContentLog>();
@@ -112,6 +114,7 @@ internal static class ServerHost
         services.AddSingleton<UnreadCalls>();
         services.AddSingleton<PrometheusExporter>();
         services.AddSingleton<Readiness>();
+        services.AddSingleton<StatusReader>();
         services.AddSingleton<BackendFactory>();
         services.AddSingleton<DeploymentBuilder>();
         services.AddSingleton(static provider =>

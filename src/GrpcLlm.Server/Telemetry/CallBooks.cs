@@ -2,14 +2,16 @@ namespace GrpcLlm.Server.Telemetry;
 
 /// <summary>
 /// What is kept of every call of Generate, whatever its end: one usage record, one count of its end, cost, completed spans,
-/// content where that is wanted, gauges that return to zero. Thread-safe.
+/// content where that is wanted, a place in the status page's history, gauges that return to zero. Thread-safe.
 /// </summary>
-internal sealed class CallBooks(ServerMetrics metrics, CostMetrics costs, UsageRecordLog usageRecords, ContentLog content)
+internal sealed class CallBooks(
+    ServerMetrics metrics, CostMetrics costs, StatusHistory history, UsageRecordLog usageRecords, ContentLog content)
 {
     /// <summary>Begins a call: it is in the gauges until it is closed.</summary>
     public CallStates Open(GenerationRecord record)
     {
         record.Metrics = metrics;
+        record.History = history;
         var states = new CallStates(metrics);
         states.Accept();
         return states;
@@ -43,6 +45,7 @@ internal sealed class CallBooks(ServerMetrics metrics, CostMetrics costs, UsageR
         }
         finally
         {
+            history.CallEnded(record);
             metrics.CallEnded(record);
             costs.Add(record);
             record.ServingSpan?.EndServed(record);

@@ -70,6 +70,9 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>Told of the first token, as it is sent; null: nobody is.</summary>
     public ServerMetrics? Metrics { get; set; }
 
+    /// <summary>The same, for the status page; null: nobody is.</summary>
+    public StatusHistory? History { get; set; }
+
     /// <summary>Address of this server that the call came to; null where it has none, as on a Unix socket.</summary>
     public string? LocalAddress { get; init; }
 
@@ -190,6 +193,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         {
             FirstTokenSentMicroseconds = (long)chunk.ElapsedUs;
             Metrics?.FirstTokenSent(this);
+            History?.FirstTokenSent(FirstTokenSentMicroseconds.Value);
         }
 
         if (chunk.DeltaCase == TokenChunk.DeltaOneofCase.Text) FirstTextMicroseconds ??= (long)chunk.ElapsedUs;

@@ -25,36 +25,40 @@ internal sealed class LoadMonitor
     private const int WindowSeconds = 10;
 
     private readonly AdmissionQueue _queue;
-    private readonly TimeProvider _time;
-    private readonly long _start;
-    private readonly Second?[] _seconds = new Second?[WindowSeconds];
+    private readonly StatusHistory _history;
+    private readonly SlotRing<Second> _seconds;
 
     /// <param name="queue">Knows who runs and who waits.</param>
+    /// <param name="history">Told of the tokens too.</param>
     /// <param name="timeProvider">Clock of the window.</param>
-    public LoadMonitor(AdmissionQueue queue, TimeProvider timeProvider)
+    public LoadMonitor(AdmissionQueue queue, StatusHistory history, TimeProvider timeProvider)
     {
         _queue = queue;
-        _time = timeProvider;
-        _start = timeProvider.GetTimestamp();
+        _history = history;
+        _seconds = new SlotRing<Second>(WindowSeconds, TimeSpan.FromSeconds(1), timeProvider, static () => new Second());
     }
 
     /// <summary>A generation came.</summary>
-    public void Began() => Interlocked.Increment(ref Now().Calls);
+    public void Began() => Interlocked.Increment(ref _seconds.Current.Calls);
 
     /// <summary>A generation failed, and not by its client's fault.</summary>
-    public void Failed() => Interlocked.Increment(ref Now().Failures);
+    public void Failed() => Interlocked.Increment(ref _seconds.Current.Failures);
 
     /// <summary>Tokens were sent.</summary>
-    public void Sent(uint tokens) => Interlocked.Add(ref Now().Tokens, tokens);
+    public void Sent(uint tokens)
+    {
+        Interlocked.Add(ref _seconds.Current.Tokens, tokens);
+        _history.TokensSent(tokens);
+    }
 
     /// <summary>The load now.</summary>
     public OrcaLoadReport Report()
     {
-        var elapsed = _time.GetElapsedTime(_start).TotalSeconds;
+        var elapsed = _seconds.Elapsed.TotalSeconds;
         long calls = 0, failures = 0, tokens = 0;
-        foreach (var second in _seconds)
+        for (var number = (long)elapsed; number > (long)elapsed - WindowSeconds; number--)
         {
-            if (second is null || second.Number <= (long)elapsed - WindowSeconds) continue;
+            if (_seconds.At(number) is not { } second) continue;
             calls += Volatile.Read(ref second.Calls);
             failures += Volatile.Read(ref second.Failures);
             tokens += Volatile.Read(ref second.Tokens);
@@ -77,26 +81,10 @@ internal sealed class LoadMonitor
         };
     }
 
-    /// <summary>The counts of this second. One that is replaced meanwhile was of ten seconds ago, and nobody's loss.</summary>
-    private Second Now()
-    {
-        var number = (long)_time.GetElapsedTime(_start).TotalSeconds;
-        ref var place = ref _seconds[number % WindowSeconds];
-        while (true)
-        {
-            var current = Volatile.Read(ref place);
-            if (current is not null && current.Number >= number) return current;
-            var fresh = new Second(number);
-            if (ReferenceEquals(Interlocked.CompareExchange(ref place, fresh, current), current)) return fresh;
-        }
-    }
-
-    private sealed class Second(long number)
+    private sealed class Second
     {
         public long Calls;
         public long Failures;
         public long Tokens;
-
-        public long Number { get; } = number;
     }
 }

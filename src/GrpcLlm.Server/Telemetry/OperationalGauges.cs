@@ -13,10 +13,14 @@ namespace GrpcLlm.Server.Telemetry;
 /// </summary>
 internal sealed class OperationalGauges
 {
-    private const string Closed = "closed";
+    /// <summary>State of a breaker that lets every attempt through.</summary>
+    public const string Closed = "closed";
+
+    /// <summary>State of a key that is used.</summary>
+    public const string Usable = "usable";
+
     private const string HalfOpen = "half_open";
     private const string Open = "open";
-    private const string Usable = "usable";
     private const string Resting = "resting";
     private const string Refused = "refused";
 
@@ -45,14 +49,16 @@ internal sealed class OperationalGauges
             "Whether a key of a backend is used: 1 for what holds.");
     }
 
-    private static string StateOfBreaker(Lane lane) => lane.Breaker.State switch
+    /// <summary>State of a lane's circuit breaker: <c>closed</c>, <c>half_open</c> or <c>open</c>.</summary>
+    public static string StateOfBreaker(Lane lane) => lane.Breaker.State switch
     {
         CircuitState.Closed => Closed,
         CircuitState.HalfOpen => HalfOpen,
         _ => Open,
     };
 
-    private static string StateOfKey(Lane lane) => lane.CurrentRest switch
+    /// <summary>Whether a lane's key is used: <c>usable</c>, <c>resting</c> or <c>refused</c>.</summary>
+    public static string StateOfKey(Lane lane) => lane.CurrentRest switch
     {
         null => Usable,
         { KeyRefused: true } => Refused,

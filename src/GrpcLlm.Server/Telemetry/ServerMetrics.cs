@@ -22,6 +22,7 @@ internal sealed class ServerMetrics
         new(Names.State, "stalled"),
     ];
 
+    private readonly long[] _streams = new long[StateTags.Length];
     private readonly UpDownCounter<long> _active;
     private readonly Counter<long> _finished;
     private readonly Counter<long> _rejected;
@@ -66,19 +67,22 @@ internal sealed class ServerMetrics
     /// <summary>The meter of all own instruments.</summary>
     public Meter Meter { get; }
 
+    /// <summary>Generations that are in a state now.</summary>
+    public long StreamsIn(StreamState state) => Interlocked.Read(ref _streams[(int)state]);
+
     /// <summary>A generation was accepted.</summary>
-    public void StreamAccepted(StreamState state) => _active.Add(1, StateTags[(int)state]);
+    public void StreamAccepted(StreamState state) => AddStream(1, state);
 
     /// <summary>A generation went from one state to another.</summary>
     public void StreamMoved(StreamState from, StreamState to)
     {
         if (from == to) return;
-        _active.Add(-1, StateTags[(int)from]);
-        _active.Add(1, StateTags[(int)to]);
+        AddStream(-1, from);
+        AddStream(1, to);
     }
 
     /// <summary>A generation is no longer there.</summary>
-    public void StreamLeft(StreamState last) => _active.Add(-1, StateTags[(int)last]);
+    public void StreamLeft(StreamState last) => AddStream(-1, last);
 
     /// <summary>A generation's first token was handed to the transport.</summary>
     public void FirstTokenSent(GenerationRecord record)
@@ -139,6 +143,12 @@ internal sealed class ServerMetrics
         }
 
         return tags;
+    }
+
+    private void AddStream(int change, StreamState state)
+    {
+        Interlocked.Add(ref _streams[(int)state], change);
+        _active.Add(change, StateTags[(int)state]);
     }
 
     private void CountRejection(GenerationRecord record)

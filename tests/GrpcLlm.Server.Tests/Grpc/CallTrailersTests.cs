@@ -126,8 +126,9 @@ public sealed class CallTrailersTests
     [InlineData(3700, false)]
     public void LoadReport_IsLeftOutWhereThereIsNoRoom(int otherTrailers, bool told)
     {
-        using var queue = new AdmissionQueue(new AdmissionOptions(), new FakeTimeProvider());
-        var record = new GenerationRecord(new CallClock(new FakeTimeProvider()), "r") { Load = new LoadMonitor(queue, new FakeTimeProvider()) };
+        var time = new FakeTimeProvider();
+        using var queue = new AdmissionQueue(new AdmissionOptions(), time);
+        var record = new GenerationRecord(new CallClock(time), "r") { Load = new LoadMonitor(queue, new StatusHistory(time), time) };
         record.MessageSent(new TokenChunk { TokenCount = 3 });
         record.Finish(FinishReason.Stop);
         _context.ResponseTrailers.Add("x", new string('x', otherTrailers));

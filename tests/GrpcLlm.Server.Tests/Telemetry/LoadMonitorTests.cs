@@ -14,7 +14,7 @@ public sealed class LoadMonitorTests : IDisposable
     public LoadMonitorTests()
     {
         _queue = new AdmissionQueue(new AdmissionOptions { MaxConcurrent = 1 }, _time);
-        _load = new LoadMonitor(_queue, _time);
+        _load = new LoadMonitor(_queue, new StatusHistory(_time), _time);
     }
 
     public void Dispose() => _queue.Dispose();

@@ -77,22 +77,22 @@ internal static class ReportSummary
         {
             WriteLatency(markup, run, MetricNames.Ttft);
             WriteLatency(markup, run, MetricNames.Tpot);
-            Tile(markup, "Output tokens", "Output tokens a second over the measured part, as they arrived, whatever became of their stream.",
+            Tile.Write(markup, "Output tokens", "Output tokens a second over the measured part, as they arrived, whatever became of their stream.",
                 (Figures.Rate(run.Throughput.OutputTokensPerSecond), "tokens/s", false),
                 (Figures.Rate(run.Throughput.RequestsPerSecond), "requests/s", false));
             if (run.Goodput is { } goodput)
             {
-                Tile(markup, "Goodput", "Streams that met every objective: a second, and as a share of all measured streams, failed ones included.",
+                Tile.Write(markup, "Goodput", "Streams that met every objective: a second, and as a share of all measured streams, failed ones included.",
                     (Figures.Rate(goodput.RequestsPerSecond), "requests/s", false),
                     (Figures.Share(goodput.Share), "of streams", goodput.Share < goodput.Required));
             }
             else
             {
-                Tile(markup, "Goodput", "Streams that met every objective. None was stated.", ("\u2013", "no SLO", false));
+                Tile.Write(markup, "Goodput", "Streams that met every objective. None was stated.", ("\u2013", "no SLO", false));
             }
 
             var failed = RunVerdict.FailedShare(run);
-            Tile(markup, "Errors", "Measured streams that failed, and their share. They are in no latency.",
+            Tile.Write(markup, "Errors", "Measured streams that failed, and their share. They are in no latency.",
                 (Figures.Count(run.Streams.Failed), $"of {Figures.Count(run.Streams.Succeeded + run.Streams.Failed)}", run.Streams.Failed > 0),
                 (failed is { } share ? Figures.Share(share) : "\u2013", "of streams", run.Streams.Failed > 0));
         }
@@ -102,34 +102,9 @@ internal static class ReportSummary
     {
         var (_, label, definition) = MetricNames.All.Single(one => one.Name == metric);
         if (run.Metrics.GetValueOrDefault(metric) is { } values)
-            Tile(markup, label, definition, (Figures.Time(values.P50), "p50", false), (Figures.Time(values.P99), "p99", false));
+            Tile.Write(markup, label, definition, (Figures.Time(values.P50), "p50", false), (Figures.Time(values.P99), "p99", false));
         else
-            Tile(markup, label, definition, ("\u2013", run.Streams.Succeeded > 0 ? "no stream has one" : "no stream succeeded", false));
-    }
-
-    private static void Tile(Markup markup, string label, string definition, params ReadOnlySpan<(string Figure, string Unit, bool Bad)> figures)
-    {
-        using (markup.In("div", ("class", "tile")))
-        {
-            using (markup.In("p", ("class", "label")))
-            {
-                var id = "tip-" + label.Replace(' ', '-');
-                markup.Element("span", label, ("class", "term"), ("tabindex", "0"), ("aria-describedby", id));
-                markup.Element("span", definition, ("class", "tip"), ("role", "tooltip"), ("id", id));
-            }
-
-            using (markup.In("div", ("class", "pair")))
-            {
-                foreach (var (figure, unit, bad) in figures)
-                {
-                    using (markup.In("p"))
-                    {
-                        markup.Element("span", figure, ("class", bad ? "figure bad" : "figure"));
-                        markup.Element("span", unit, ("class", "unit"));
-                    }
-                }
-            }
-        }
+            Tile.Write(markup, label, definition, ("\u2013", run.Streams.Succeeded > 0 ? "no stream has one" : "no stream succeeded", false));
     }
 
     private static void WriteObjectives(Markup markup, BenchRun run)

@@ -91,7 +91,7 @@ public sealed class StructuredPropertyTests(ITestOutputHelper output)
     {
         EmbeddedModel model = TestModels.Model(TestModels.Default);
         var prompts = TestModels.Vectors(TestModels.Default).Prompts;
-        var forward = model.Network.CreateScratch(512);
+        using var run = new ModelRun(TestModels.Default);
         var scratch = new SamplerScratch(model.Vocabulary.Count);
         Properties.HoldsForSeeds(
             random =>
@@ -99,18 +99,16 @@ public sealed class StructuredPropertyTests(ITestOutputHelper output)
                 var schema = new RandomSchemas(random).Next();
                 if (StructuredRun.TryCompile(schema, out _) is not { } grammar || grammar.ShortestDocument > 200) return;
                 const int maxTokens = 200;
-                int[] prompt = [.. model.Tokenizer.EncodePrompt(prompts[random.Next(prompts.Length)].Text).Take(ForwardScratch.MaxTokens)];
+                int[] prompt = [.. model.Tokenizer.EncodePrompt(prompts[random.Next(prompts.Length)].Text).Take(ModelRun.MaxTokens)];
                 var constraint = new TokenConstraint(grammar, StructuredRun.Trie, maxTokens);
                 var sampler = new Sampler(new SamplingPlan { Seed = random.Next() }, model.Vocabulary.EndTokens, prompt, constraint);
                 var text = new Utf8Assembler(model.Vocabulary);
                 var written = "";
-                var pool = new KvPagePool(model.Network.Shape, 0);
-                using var cache = new KvCache(pool, prompt.Length + maxTokens);
+                using var cache = run.Open();
                 int[] next = prompt;
                 for (var i = 0; i < maxTokens && !constraint.IsComplete; i++)
                 {
-                    model.Network.Forward(cache, next, forward, true, CancellationToken.None);
-                    int token = sampler.Sample(forward.Logits, scratch);
+                    int token = sampler.Sample(run.Feed(cache, next), scratch);
                     if (model.Vocabulary.IsEnd(token)) break;
                     written += text.Append(token);
                     next = [token];
