@@ -40,7 +40,7 @@ internal static class PacingBenchmark
         [
             ("timer (Task.Delay), in process", ReadTimerAsync, OwnCpuTime),
             ("simulator, in process", first => ReadSimulatorAsync(simulator, first), OwnCpuTime),
-            ("simulator, through the service", first => ReadServiceAsync(client, first), () => server.CpuTime),
+            ("simulator, through the service", first => ReadServiceAsync(client, first), () => server.ProcessorTime),
         ];
 
         Console.WriteLine($"pacing: {Environment.ProcessorCount} cores; {Tokens} tokens a stream, one every {Gap.TotalMilliseconds} ms; milliseconds by which a token is late");

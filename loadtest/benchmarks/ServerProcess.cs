@@ -17,8 +17,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     public Uri Address { get; }
 
-    /// <summary>Processor time that it has used so far.</summary>
-    public TimeSpan CpuTime
+    /// <summary>Processor time that it has used since its start.</summary>
+    public TimeSpan ProcessorTime
     {
         get
         {

@@ -9,22 +9,24 @@ namespace GrpcLlm.FunctionalTests.Telemetry;
 public sealed class CardinalityTests
 {
     private const int Few = 100;
-    private const int Many = 10_000;
+
+    // Told when the runtime collects, when a connection ends, of the test's own requests in this process, of the scrapes.
+    private static readonly string[] NotOfCalls = ["dotnet_", "kestrel_connection_duration", "http_client_", "http_route=\"/metrics\""];
 
     [Theory]
-    [InlineData("models")]
-    [InlineData("tenants")]
-    [InlineData("labels")]
-    public async Task MadeUpNames_AddNoSeries(string what)
+    [InlineData("models", 10_000)]
+    [InlineData("tenants", 10_000)]
+    [InlineData("labels", 1_000)]
+    public async Task MadeUpNames_AddNoSeries(string what, int many)
     {
         await using var server = await LlmServer.StartAsync(
             ScriptedBackend.Text("ok"), what == "tenants" ? TenantSettings.Of("a", "key-of-a") : []);
         await CallAsync(server, what, 0, Few);
         var before = await SeriesAsync(server);
 
-        await CallAsync(server, what, Few, Many);
+        await CallAsync(server, what, Few, many);
 
-        (await SeriesAsync(server)).ShouldBe(before);
+        (await SeriesAsync(server)).Except(before).ShouldBeEmpty();
     }
 
     [Fact]
@@ -37,7 +39,7 @@ public sealed class CardinalityTests
 
         await AskAsync(http, server, 5, 500);
 
-        (await SeriesAsync(server)).ShouldBe(before);
+        (await SeriesAsync(server)).Except(before).ShouldBeEmpty();
     }
 
     private static async Task CallAsync(LlmServer server, string what, int from, int count)
@@ -46,7 +48,7 @@ public sealed class CardinalityTests
         {
             var made = $"made-up-{number}";
             var request = new GenerateRequest { Prompt = "p", Model = what == "models" ? made : "", RequestId = made };
-            if (what == "labels") request.Labels[made] = made;
+            request.Labels[made] = made;
             var headers = what == "tenants" ? TenantSettings.Key(made) : new Metadata { { "user-agent", made }, { "x-tenant", made } };
             using var call = server.Client.Generate(request, headers, cancellationToken: TestContext.Current.CancellationToken);
             await Answer.OfAsync(call);
@@ -64,17 +66,14 @@ public sealed class CardinalityTests
         }
     }
 
-    /// <summary>Names and labels of all samples, without those that depend on when a connection or a collection happens.</summary>
-    private static async Task<IReadOnlyList<string>> SeriesAsync(LlmServer server)
+    /// <summary>Names and labels of all samples.</summary>
+    private static async Task<IReadOnlySet<string>> SeriesAsync(LlmServer server)
     {
-        // The second scrape sees what the first one is, a request.
-        await MetricsPageTests.ScrapeAsync(server);
-        var text = await MetricsPageTests.ScrapeAsync(server);
-        text.ShouldNotContain("made-up");
-        text.ShouldNotContain("host-");
-        return [.. text.Split('\n')
-            .Where(static line => !line.StartsWith('#') && !line.StartsWith("dotnet_", StringComparison.Ordinal) && line.Length > 0)
-            .Where(static line => !line.StartsWith("http_client_", StringComparison.Ordinal))
-            .Select(static line => line[..line.LastIndexOf(' ')]).Order(StringComparer.Ordinal)];
+        var series = (await MetricsPageTests.ScrapeAsync(server)).Split('\n')
+            .Where(static line => line.Length > 0 && !line.StartsWith('#'))
+            .Where(static line => !NotOfCalls.Any(part => line.Contains(part, StringComparison.Ordinal)))
+            .Select(static line => line[..line.LastIndexOf(' ')]).ToHashSet(StringComparer.Ordinal);
+        series.ShouldAllBe(static one => !one.Contains("made-up") && !one.Contains("host-"));
+        return series;
     }
 }

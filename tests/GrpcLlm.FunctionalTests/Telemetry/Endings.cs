@@ -55,8 +55,10 @@ internal static class Endings
         ["time budget before tokens"] = new(() => ScriptedBackend.Silent(), Requesting(Budget(100)), Client("deadline")),
         ["deadline before tokens"] = new(
             () => ScriptedBackend.Silent(),
-            static (server, _) => Answer.OfAsync(server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(2)),
-            Client("deadline")) { Settings = ["GrpcLlm:Streaming:DeadlineMargin=00:00:00.3"] },
+            Framed([0, 0, 0, 0, (byte)Prompt.CalculateSize(), .. Prompt.ToByteArray()], ("grpc-timeout", "1S")), Client("deadline")),
+        ["deadline after tokens"] = new(
+            () => ScriptedBackend.Silent(Word),
+            Framed([0, 0, 0, 0, (byte)Prompt.CalculateSize(), .. Prompt.ToByteArray()], ("grpc-timeout", "1S")), None("time_budget")),
         ["cancelled by name after tokens"] = new(() => ScriptedBackend.Silent(Word), CancelByNameAsync, None("cancelled")),
         ["cancelled by name before tokens"] = new(() => ScriptedBackend.Silent(), CancelByNameAsync, None("cancelled")),
         ["quota used up"] = new(

@@ -23,7 +23,7 @@ internal sealed class CollectedMetrics : IDisposable
         _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
         {
             var key = instrument.Name + string.Concat(tags.ToArray().Select(static tag => $" {tag.Key}={tag.Value}"));
-            _sums.AddOrUpdate(key, value, (_, sum) => sum + value);
+            _sums.AddOrUpdate(key, value, (_, sum) => instrument.IsObservable ? value : sum + value);
             if (instrument is Histogram<long>) _measured.Enqueue(MeasuredValue.Of(instrument, value, tags));
         });
         _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) =>
@@ -32,10 +32,21 @@ internal sealed class CollectedMetrics : IDisposable
     }
 
     /// <summary>Streams in any state.</summary>
-    public long Active => SumOf("grpcllm.streams.active");
+    public long Active
+    {
+        get
+        {
+            _listener.RecordObservableInstruments();
+            return SumOf("grpcllm.streams.active");
+        }
+    }
 
     /// <summary>Streams in one state.</summary>
-    public long ActiveIn(string state) => _sums.GetValueOrDefault($"grpcllm.streams.active state={state}");
+    public long ActiveIn(string state)
+    {
+        _listener.RecordObservableInstruments();
+        return _sums.GetValueOrDefault($"grpcllm.streams.active state={state}");
+    }
 
     /// <summary>Streams that ended so.</summary>
     public long Finished(string reason, string fault) =>
@@ -43,9 +54,6 @@ internal sealed class CollectedMetrics : IDisposable
 
     /// <summary>Streams that ended.</summary>
     public long AllFinished => SumOf("grpcllm.streams.finished");
-
-    /// <summary>All series of counters and gauges, as <c>name key=value …</c>, with their sums.</summary>
-    public IReadOnlyDictionary<string, long> Sums => _sums;
 
     /// <summary>What a histogram was given so far, oldest first.</summary>
     public IReadOnlyList<MeasuredValue> Of(string instrument) => [.. _measured.Where(one => one.Instrument == instrument)];

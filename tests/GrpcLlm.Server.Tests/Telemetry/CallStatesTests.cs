@@ -78,6 +78,7 @@ public sealed class CallStatesTests : IDisposable
             else call.SetStalled(random.Next(2) == 0);
         }
 
+        _measured.Observe();
         var active = _measured.SumsOf(TelemetryNames.StreamsActive).Values;
         active.Sum().ShouldBe(5);
         active.ShouldAllBe(static count => count >= 0);
@@ -89,6 +90,10 @@ public sealed class CallStatesTests : IDisposable
 
     private CallStates New() => new(_measured.Metrics);
 
-    private void AssertActive(params string[] states) => _measured.SumsOf("grpcllm.streams.active")
-        .ShouldBe(states.Select(static state => KeyValuePair.Create($"state={state}", 1d)));
+    private void AssertActive(params string[] states)
+    {
+        _measured.Observe();
+        _measured.SumsOf("grpcllm.streams.active")
+            .ShouldBe(states.Select(static state => KeyValuePair.Create($"state={state}", 1d)));
+    }
 }

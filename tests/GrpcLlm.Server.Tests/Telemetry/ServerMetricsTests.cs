@@ -35,7 +35,7 @@ public sealed class ServerMetricsTests : IDisposable
     [InlineData("grpcllm.stream.client_stall", "s", typeof(Histogram<double>), "0.001 0.005 0.01 0.05 0.1 0.5 1 5 10 30 60 120")]
     [InlineData("grpcllm.overhead", "s", typeof(Histogram<double>), "0.0001 0.00025 0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5")]
     [InlineData("grpcllm.upstream.cancel_latency", "s", typeof(Histogram<double>), "0.0001 0.00025 0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5")]
-    [InlineData("grpcllm.streams.active", "{stream}", typeof(UpDownCounter<long>), "")]
+    [InlineData("grpcllm.streams.active", "{stream}", typeof(ObservableUpDownCounter<long>), "")]
     [InlineData("grpcllm.streams.finished", "{stream}", typeof(Counter<long>), "")]
     [InlineData("grpcllm.streams.rejected", "{stream}", typeof(Counter<long>), "")]
     [InlineData("grpcllm.tokens", "{token}", typeof(Counter<long>), "")]

@@ -64,9 +64,7 @@ internal sealed class PrometheusText(PrometheusFormat format)
     {
         // OpenMetrics has a type of its own for it.
         WriteHead(IsOpenMetrics ? "target" : "target_info", IsOpenMetrics ? "info" : "gauge", "What is scraped.");
-        _text.Append("target_info");
-        WriteLabels(resource.Attributes.Select(static pair => (pair.Key, Text(pair.Value))));
-        _text.Append(" 1\n");
+        WriteSample("target_info", Render(resource.Attributes.Select(static pair => (pair.Key, Text(pair.Value)))), "1");
     }
 
     private void WriteHead(string name, string type, string help)
@@ -79,7 +77,8 @@ internal sealed class PrometheusText(PrometheusFormat format)
 
     private void WritePoint(string name, Metric metric, in MetricPoint point)
     {
-        var labels = LabelsOf(metric, point);
+        // Once for all samples of a point: a histogram has many.
+        var labels = Render(LabelsOf(metric, point));
         switch (metric.MetricType)
         {
             case MetricType.LongSum:
@@ -106,7 +105,7 @@ internal sealed class PrometheusText(PrometheusFormat format)
         }
     }
 
-    private void WriteHistogram(string name, List<(string Name, string Value)> labels, in MetricPoint point)
+    private void WriteHistogram(string name, string labels, in MetricPoint point)
     {
         List<Exemplar> exemplars = [];
         if (IsOpenMetrics && point.TryGetExemplars(out var collected))
@@ -119,9 +118,8 @@ internal sealed class PrometheusText(PrometheusFormat format)
         foreach (var bucket in point.GetHistogramBuckets())
         {
             sum += bucket.BucketCount;
-            _text.Append(name).Append("_bucket");
-            WriteLabels([.. labels, ("le", Text(bucket.ExplicitBound))]);
-            _text.Append(' ').Append(Text(sum));
+            _text.Append(name).Append("_bucket{").Append(labels).Append(labels.Length > 0 ? "," : "")
+                .Append("le=\"").Append(Text(bucket.ExplicitBound)).Append("\"} ").Append(sum);
             var (from, to) = (lower, bucket.ExplicitBound);
             var at = exemplars.FindIndex(one => one.DoubleValue > from && one.DoubleValue <= to && one.TraceId != default);
             if (at >= 0) WriteExemplar(exemplars[at]);
@@ -135,37 +133,38 @@ internal sealed class PrometheusText(PrometheusFormat format)
 
     private void WriteExemplar(in Exemplar exemplar)
     {
-        _text.Append(" # ");
-        WriteLabels([("trace_id", exemplar.TraceId.ToHexString()), ("span_id", exemplar.SpanId.ToHexString())]);
-        _text.Append(' ').Append(Text(exemplar.DoubleValue)).Append(' ')
-            .Append(Text(exemplar.Timestamp.ToUnixTimeMilliseconds() / 1000.0));
+        _text.Append(" # {trace_id=\"").Append(exemplar.TraceId.ToHexString())
+            .Append("\",span_id=\"").Append(exemplar.SpanId.ToHexString()).Append("\"} ")
+            .Append(Text(exemplar.DoubleValue)).Append(' ').Append(Text(exemplar.Timestamp.ToUnixTimeMilliseconds() / 1000.0));
     }
 
-    private void WriteSample(string name, List<(string Name, string Value)> labels, string value)
+    private void WriteSample(string name, string labels, string value)
     {
         _text.Append(name);
-        WriteLabels(labels);
+        if (labels.Length > 0) _text.Append('{').Append(labels).Append('}');
         _text.Append(' ').Append(value).Append('\n');
     }
 
     private static List<(string Name, string Value)> LabelsOf(Metric metric, in MetricPoint point)
     {
-        var labels = new List<(string, string)>(point.Tags.Count + 2) { (ScopeName, metric.MeterName) };
+        var labels = new List<(string Name, string Value)>(point.Tags.Count + 2) { (ScopeName, metric.MeterName) };
         if (metric.MeterVersion.Length > 0) labels.Add((ScopeVersion, metric.MeterVersion));
         foreach (var tag in point.Tags) labels.Add((tag.Key, Text(tag.Value)));
         return labels;
     }
 
-    private void WriteLabels(IEnumerable<(string Name, string Value)> labels)
+    /// <summary>Labels without their braces.</summary>
+    private static string Render(IEnumerable<(string Name, string Value)> labels)
     {
         // Names that only differ in characters that a label cannot have are one label; the specification joins the values.
-        var written = 0;
-        foreach (var label in labels.GroupBy(static label => PrometheusNames.OfLabel(label.Name), static label => label.Value, StringComparer.Ordinal))
+        var joined = new OrderedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in labels)
         {
-            _text.Append(written++ == 0 ? '{' : ',').Append(label.Key).Append("=\"").Append(Escape(string.Join(';', label))).Append('"');
+            var clean = PrometheusNames.OfLabel(name);
+            if (!joined.TryAdd(clean, value)) joined[clean] += ';' + value;
         }
 
-        if (written > 0) _text.Append('}');
+        return string.Join(',', joined.Select(static label => $"{label.Key}=\"{Escape(label.Value)}\""));
     }
 
     private string EscapeHelp(string text) => IsOpenMetrics ? Escape(text) : text.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal);
