@@ -58,7 +58,8 @@ internal sealed record GhzReport
     public IReadOnlyList<GhzDetail>? Details { get; init; }
 
     /// <summary>Free labels.</summary>
-    public IReadOnlyDictionary<string, string>? Tags { get; init; }}
+    public IReadOnlyDictionary<string, string>? Tags { get; init; }
+}
 
 /// <summary>The options of a run as ghz repeats them in its report. It does not repeat <c>stream-call-count</c>.</summary>
 internal sealed record GhzReportOptions
@@ -96,8 +97,8 @@ internal sealed record GhzReportOptions
 
     public string? Name { get; init; }
 
-    [JsonPropertyName("skipFirst")]
-    public long? SkipFirst { get; init; }}
+    public long? SkipFirst { get; init; }
+}
 
 /// <summary>A percentile.</summary>
 /// <param name="Percentage">Which one.</param>
