@@ -125,7 +125,7 @@ internal static class StatusPage
         else
         {
             Tile.Write(page, label, definition, (Figures.Time(times.P50Ms), "p50", false), (Figures.Time(times.P90Ms), "p90", false),
-                (Figures.Time(times.P99Ms), "p99", false), (Figures.Count(times.Count), "calls in 5 min", false));
+                (Figures.Time(times.P99Ms), "p99", false), (Figures.Count(times.Count), "calls", false));
         }
     }
 

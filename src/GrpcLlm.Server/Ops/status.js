@@ -28,7 +28,9 @@
   const tell = () => {
     const age = performance.now() - last;
     document.getElementById("live").textContent = failing ? "Tries again every 2 s." : "Refreshed every 2 s.";
-    document.getElementById("stale").hidden = !(failing ? age > patience : false);
+    const old = failing ? age > patience : false;
+    document.getElementById("stale").hidden = !old;
+    main.classList.toggle("old", old);
     document.getElementById("age").textContent = ` for ${Math.round(age / 1000)} s`;
   };
 

@@ -60,4 +60,14 @@ public sealed class AxisTests
         axis.At(-5).ShouldBe(0);
         axis.At(1e9).ShouldBe(1);
     }
+
+    [Fact]
+    public void UntilNow_EndsNow_WithMarksOfTheMinutesBefore()
+    {
+        var axis = Axis.UntilNow(TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(5));
+
+        axis.Ticks.ShouldBe([new Tick(0, "\u221210 min"), new Tick(0.5, "\u22125"), new Tick(1, "now")]);
+        axis.At(TimeSpan.FromMinutes(2.5).TotalMilliseconds).ShouldBe(0.25);
+        axis.At(TimeSpan.FromMinutes(11).TotalMilliseconds).ShouldBe(1);
+    }
 }

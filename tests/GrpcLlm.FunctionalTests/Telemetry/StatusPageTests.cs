@@ -5,7 +5,6 @@ using System.Text.Json;
 using System.Xml;
 using System.Xml.Linq;
 using GrpcLlm.FunctionalTests.Admission;
-using GrpcLlm.FunctionalTests.Resilience;
 using GrpcLlm.FunctionalTests.Testing;
 using GrpcLlm.V1;
 using static GrpcLlm.FunctionalTests.Resilience.RoutesSetup;
