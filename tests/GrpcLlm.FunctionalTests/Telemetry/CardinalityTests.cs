@@ -1,7 +1,7 @@
+using Grpc.Core;
 using GrpcLlm.FunctionalTests.Admission;
 using GrpcLlm.FunctionalTests.Testing;
 using GrpcLlm.V1;
-using Grpc.Core;
 
 namespace GrpcLlm.FunctionalTests.Telemetry;
 

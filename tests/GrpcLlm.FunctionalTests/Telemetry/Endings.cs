@@ -62,14 +62,15 @@ internal static class Endings
         ["cancelled by name after tokens"] = new(() => ScriptedBackend.Silent(Word), CancelByNameAsync, None("cancelled")),
         ["cancelled by name before tokens"] = new(() => ScriptedBackend.Silent(), CancelByNameAsync, None("cancelled")),
         ["quota used up"] = new(
-            () => ScriptedBackend.Endless(), AsTenantAsync, None("quota")) { Settings = TenantSettings.Of("a", "key-of-a", "TokensPerMinute=20") },
+            () => ScriptedBackend.Endless(), AsTenantAsync, None("quota"))
+        { Settings = TenantSettings.Of("a", "key-of-a", "TokensPerMinute=20") },
 
         // The request is refused.
         ["invalid"] = new(() => ScriptedBackend.Text("x"), Requesting(new()), Client("invalid_request")),
         ["unreadable"] = new(() => ScriptedBackend.Text("x"), Raw([0x1A, 0xFF, 0x01]), Client("invalid_request")),
         ["too large"] = new(
             () => ScriptedBackend.Text("x"), Requesting(new() { Prompt = new string('a', 5_000) }), Client("invalid_request"))
-            { Settings = ["GrpcLlm:Limits:MaxRequestBytes=4096"] },
+        { Settings = ["GrpcLlm:Limits:MaxRequestBytes=4096"] },
         ["compressed in no known way"] = new(
             () => ScriptedBackend.Text("x"), Framed([1, 0, 0, 0, 1, 0], ("grpc-encoding", "rot13")), Client("invalid_request")),
         ["without a message"] = new(() => ScriptedBackend.Text("x"), Framed([]), Client("invalid_request")),
@@ -77,15 +78,15 @@ internal static class Endings
             () => ScriptedBackend.Text("x"), Framed([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Client("invalid_request")),
         ["unknown model"] = new(() => ScriptedBackend.Text("x"), Requesting(new() { Model = "none", Prompt = "p" }), Client("model_not_found")),
         ["unknown key"] = new(() => ScriptedBackend.Text("x"), AnswerAsync, Client("unauthenticated"))
-            { Settings = TenantSettings.Of("a", "key-of-a") },
+        { Settings = TenantSettings.Of("a", "key-of-a") },
         ["forbidden model"] = new(() => ScriptedBackend.Text("x"), AsTenantAsync, Client("model_forbidden"))
-            { Settings = TenantSettings.Of("a", "key-of-a", "Models:0=simulator") },
+        { Settings = TenantSettings.Of("a", "key-of-a", "Models:0=simulator") },
         ["quota exceeded"] = new(
             () => ScriptedBackend.Text("x"), TwiceAsTenantAsync, None("stop"), Client("quota_exceeded"))
-            { Settings = TenantSettings.Of("a", "key-of-a", "RequestsPerMinute=1") },
+        { Settings = TenantSettings.Of("a", "key-of-a", "RequestsPerMinute=1") },
         ["queue full"] = new(
             () => ScriptedBackend.Silent(Word), OneTooManyAsync, Client("client_cancelled"), new End("overloaded", "service"))
-            { Settings = ["GrpcLlm:Admission:MaxConcurrent=1", "GrpcLlm:Admission:MaxQueue=0"] },
+        { Settings = ["GrpcLlm:Admission:MaxConcurrent=1", "GrpcLlm:Admission:MaxQueue=0"] },
 
         // The backend fails before its first token.
         ["context too long"] = Fails(BackendFailure.ContextTooLong, Client("context_too_long")),
@@ -93,15 +94,15 @@ internal static class Endings
         ["unavailable"] = Fails(BackendFailure.Unavailable, Upstream("upstream_unavailable")),
         ["silent"] = Fails(BackendFailure.Stalled, Upstream("first_token_timeout")),
         ["no token in the whole time"] = new(() => ScriptedBackend.Silent(), AnswerAsync, Upstream("first_token_timeout"))
-            { Settings = ["GrpcLlm:Resilience:TotalTimeout=00:00:00.2"] },
+        { Settings = ["GrpcLlm:Resilience:TotalTimeout=00:00:00.2"] },
         ["rejected"] = Fails(BackendFailure.Rejected, Upstream("upstream_rejected")),
         ["misconfigured"] = Fails(BackendFailure.Misconfigured, new End("upstream_misconfigured", "service")),
         ["backend full"] = Fails(BackendFailure.Overloaded, new End("overloaded", "service")),
         ["given up after retries"] = new(
             () => Failing(BackendFailure.Unavailable), AnswerAsync, Upstream("upstream_unavailable"))
-            { Settings = ["GrpcLlm:Resilience:MaxAttempts=3", "GrpcLlm:Resilience:BaseDelay=00:00:00.001"] },
+        { Settings = ["GrpcLlm:Resilience:MaxAttempts=3", "GrpcLlm:Resilience:BaseDelay=00:00:00.001"] },
         ["served by the hedge"] = new(FirstSilentThenText, AnswerAsync, None("stop"))
-            { Settings = ["GrpcLlm:Resilience:MaxAttempts=2", "GrpcLlm:Resilience:HedgeAfter=00:00:00.05"] },
+        { Settings = ["GrpcLlm:Resilience:MaxAttempts=2", "GrpcLlm:Resilience:HedgeAfter=00:00:00.05"] },
 
         // It fails after it.
         ["stalled"] = Fails(BackendFailure.Stalled, Upstream("upstream_stalled"), Word),
@@ -123,25 +124,26 @@ internal static class Endings
         ["crashes while it sends"] = new(() => ScriptedBackend.Text("x"), LeaveWhileSendingAsync(Crash), Client("client_cancelled")),
         ["cancels in the queue"] = new(
             () => ScriptedBackend.Silent(Word), CancelInQueueAsync, Client("client_cancelled"), Client("client_cancelled"))
-            { Settings = ["GrpcLlm:Admission:MaxConcurrent=1"] },
+        { Settings = ["GrpcLlm:Admission:MaxConcurrent=1"] },
         ["cancels before its first token"] = new(() => ScriptedBackend.Silent(), LeaveAsync("waiting_for_first_token", static (_, stream) => stream.ResetAsync()), Client("client_cancelled")),
         ["crashes before its first token"] = new(() => ScriptedBackend.Silent(), LeaveAsync("waiting_for_first_token", Crash), Client("client_cancelled")),
         ["cancels between attempts"] = new(() => Failing(BackendFailure.Unavailable), LeaveBetweenAttemptsAsync, Client("client_cancelled"))
-            { Settings = ["GrpcLlm:Resilience:MaxAttempts=3", "GrpcLlm:Resilience:BaseDelay=00:00:30", "GrpcLlm:Resilience:MaxDelay=00:01:00"] },
+        { Settings = ["GrpcLlm:Resilience:MaxAttempts=3", "GrpcLlm:Resilience:BaseDelay=00:00:30", "GrpcLlm:Resilience:MaxDelay=00:01:00"] },
         ["cancels in the stream"] = new(() => ScriptedBackend.Silent(Word), LeaveAsync("streaming", static (_, stream) => stream.ResetAsync()), Client("client_cancelled")),
         ["crashes in the stream"] = new(() => ScriptedBackend.Silent(Word), LeaveAsync("streaming", Crash), Client("client_cancelled")),
         ["cancels while it does not read"] = new(() => ScriptedBackend.Endless(), LeaveAsync("stalled", static (_, stream) => stream.ResetAsync()), Client("client_cancelled")),
         ["crashes while it does not read"] = new(() => ScriptedBackend.Endless(), LeaveAsync("stalled", Crash), Client("client_cancelled")),
         ["does not read for too long"] = new(() => ScriptedBackend.Endless(), LeaveAsync("stalled", static (_, stream) => stream.Reset), Client("client_stalled"))
-            { Settings = ["GrpcLlm:Streaming:ClientStallTimeout=00:00:00.3"] },
+        { Settings = ["GrpcLlm:Streaming:ClientStallTimeout=00:00:00.3"] },
 
         // The server goes.
         ["drained after tokens"] = new(() => ScriptedBackend.Silent(Word), StopAsync, new End("draining", "service"))
-            { Settings = ["GrpcLlm:Shutdown:Grace=00:00:00"], Stops = true },
+        { Settings = ["GrpcLlm:Shutdown:Grace=00:00:00"], Stops = true },
         ["drained before tokens"] = new(() => ScriptedBackend.Silent(), StopAsync, new End("draining", "service"))
-            { Settings = ["GrpcLlm:Shutdown:Grace=00:00:00"], Stops = true },
+        { Settings = ["GrpcLlm:Shutdown:Grace=00:00:00"], Stops = true },
         ["refused while draining"] = new(
-            () => ScriptedBackend.Silent(Word), RefusedWhileDrainingAsync, None("cancelled"), new End("draining", "service")) { Stops = true },
+            () => ScriptedBackend.Silent(Word), RefusedWhileDrainingAsync, None("cancelled"), new End("draining", "service"))
+        { Stops = true },
     };
 
     private static End None(string reason) => new(reason, "none");

@@ -124,7 +124,9 @@ internal sealed record SimulatorFault(SimulatorFaultKind Kind)
         if (!TryParseKind(options.Kind, out var fault)) throw new ArgumentException("Not checked.", nameof(options));
         return fault with
         {
-            AfterTokens = (uint)options.AfterTokens, RetryAfter = options.RetryAfter, Factor = options.Factor ?? fault.Factor,
+            AfterTokens = (uint)options.AfterTokens,
+            RetryAfter = options.RetryAfter,
+            Factor = options.Factor ?? fault.Factor,
         };
     }
 }
