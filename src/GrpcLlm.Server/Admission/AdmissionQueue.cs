@@ -63,12 +63,12 @@ internal sealed class AdmissionQueue : IDisposable
         }
     }
 
-    /// <summary>Generations that run, those that wait, and how many may run, all of one moment.</summary>
-    public (int Running, int Waiting, int MaxConcurrent) Load
+    /// <summary>Generations that run, those that wait, and how many may run and wait, all of one moment.</summary>
+    public (int Running, int Waiting, int MaxConcurrent, int MaxQueue) Load
     {
         get
         {
-            lock (_gate) return (_running, _waiting, _maxConcurrent);
+            lock (_gate) return (_running, _waiting, _maxConcurrent, _maxQueue);
         }
     }
 

@@ -30,8 +30,8 @@ internal sealed class StatusReader(
         var deployment = deployments.Current;
         var steps = history.Read();
         var slots = steps.OfType<HistorySlot>().ToList();
-        var (running, waiting, limit) = queue.Load;
-        var admission = new AdmissionStatus(running, limit, waiting, deployment.Options.Admission.MaxQueue);
+        var (running, waiting, maxConcurrent, maxQueue) = queue.Load;
+        var admission = new AdmissionStatus(running, maxConcurrent, waiting, maxQueue);
         var lanes = ReadLanes(deployment, slots);
         var models = ReadModels(deployment, slots);
         var rates = load.Report();

@@ -66,7 +66,7 @@ internal sealed class LoadMonitor
 
         // The window ends within a second; a process that has just begun has had less than one.
         var window = Math.Max(1, Math.Min(elapsed, WindowSeconds - 1 + (elapsed % 1)));
-        var (running, waiting, limit) = _queue.Load;
+        var (running, waiting, limit, _) = _queue.Load;
         return new OrcaLoadReport
         {
             ApplicationUtilization = (double)running / limit,

@@ -40,6 +40,8 @@ internal sealed class OperationalGauges
         meter.CreateObservableGauge(
             Names.QueueLength, () => queue.Waiting, "{call}", "Generations that wait for a place.");
         meter.CreateObservableGauge(
+            Names.QueueLimit, () => queue.Load.MaxQueue, "{call}", "Generations that may wait; beyond them calls are refused.");
+        meter.CreateObservableGauge(
             Names.Running, () => queue.Running, "{call}", "Generations that have a place.");
         meter.CreateObservableGauge(
             Names.BreakerState, () => Observe(BreakerStates, StateOfBreaker), unit: null,

@@ -37,6 +37,7 @@ internal static class TelemetryNames
     public const string BreakerState = "grpcllm.upstream.breaker.state";
     public const string KeyState = "grpcllm.upstream.key.state";
     public const string QueueLength = "grpcllm.admission.queue.length";
+    public const string QueueLimit = "grpcllm.admission.queue.limit";
     public const string Running = "grpcllm.admission.running";
     public const string Cost = "grpcllm.cost";
 

@@ -72,9 +72,15 @@ public sealed class TenantLimitTests
     {
         const int budget = 1000;
         const int streams = 8;
-        await using var server = await StartAsync(ScriptedBackend.Endless(), $"TokensPerMinute={budget}");
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var backend = new ScriptedBackend((_, token) => Words(int.MaxValue, release.Task, token));
+        await using var server = await StartAsync(backend, $"TokensPerMinute={budget}");
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, streams).Select(_ => CallAsync(server)));
+        // All are admitted before any of them draws: one that came later could find nothing left, and be refused.
+        var calls = Enumerable.Range(0, streams).Select(_ => CallAsync(server)).ToArray();
+        foreach (var _ in calls) await backend.NextRunAsync();
+        release.SetResult();
+        var answers = await Task.WhenAll(calls);
 
         // One token of input each; a stream that comes too late for its first chunk leaves the token it reserved.
         var used = answers.Sum(static answer => answer.Chunks.Sum(static chunk => chunk.TokenCount)) + streams;

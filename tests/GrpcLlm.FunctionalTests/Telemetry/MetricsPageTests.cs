@@ -35,7 +35,7 @@ public sealed partial class MetricsPageTests
                 "grpcllm_streams_active gauge", "grpcllm_streams_finished_total counter", "grpcllm_streams_rejected_total counter",
                 "grpcllm_stream_client_stall_seconds histogram", "grpcllm_overhead_seconds histogram", "grpcllm_tokens_total counter",
                 "grpcllm_upstream_attempts_total counter", "grpcllm_upstream_breaker_state gauge", "grpcllm_upstream_key_state gauge",
-                "grpcllm_admission_queue_length gauge", "grpcllm_admission_running gauge",
+                "grpcllm_admission_queue_length gauge", "grpcllm_admission_queue_limit gauge", "grpcllm_admission_running gauge",
             ],
             ignoreOrder: true);
         Sample(text, "grpcllm_streams_finished_total", "fault=\"none\",reason=\"length\"").ShouldBe("1");

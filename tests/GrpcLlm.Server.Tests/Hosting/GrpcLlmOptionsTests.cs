@@ -32,7 +32,7 @@ public sealed class GrpcLlmOptionsTests
         options.Admission.MaxQueue.ShouldBe(1024);
         options.Admission.QueueTimeout.ShouldBe(TimeSpan.FromSeconds(10));
         options.Shutdown.Delay.ShouldBe(TimeSpan.Zero);
-        options.Shutdown.Grace.ShouldBe(TimeSpan.FromSeconds(20));
+        options.Shutdown.Grace.ShouldBe(TimeSpan.FromSeconds(15));
         options.Tenants.ShouldBeEmpty();
         options.AllowAnonymousRemote.ShouldBeFalse();
     }

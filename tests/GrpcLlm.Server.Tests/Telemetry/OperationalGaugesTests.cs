@@ -83,6 +83,7 @@ public sealed class OperationalGaugesTests : IDisposable
         _measured.Observe();
 
         _measured.Of("grpcllm.admission.queue.length").ShouldBe(["1"]);
+        _measured.Of("grpcllm.admission.queue.limit").ShouldBe(["1024"]);
         _measured.Of("grpcllm.admission.running").ShouldBe(["1"]);
         await leave.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(async () => await waiting);
