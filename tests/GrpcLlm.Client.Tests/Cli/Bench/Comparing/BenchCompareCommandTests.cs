@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using GrpcLlm.Cli;
+using GrpcLlm.Cli.Bench.Reports;
 using GrpcLlm.Cli.Bench.Results;
 using GrpcLlm.Cli.Commands;
 using GrpcLlm.Client.Tests.Cli.Bench.Reports;
@@ -79,6 +80,32 @@ public sealed class BenchCompareCommandTests : IDisposable
         var refusal = await Should.ThrowAsync<UsageException>(() => RunAsync(path, path));
 
         refusal.Message.ShouldContain(message);
+    }
+
+    [Fact]
+    public async Task File_WithoutWhatHasADefault_IsRead()
+    {
+        var path = Path.Combine(_folder, "short.json");
+        await File.WriteAllTextAsync(
+            path,
+            """
+            {"schema":"grpcllm.bench/1","runs":[{"startedAt":"2026-01-02T03:04:05Z","end":"total","environment":{},
+            "load":{"target":"http://localhost","loop":"closed"},"measuredSeconds":1,"streams":{},"throughput":{},
+            "metrics":{"ttft":{"count":1,"mean":2,"standardDeviation":0,"min":2,"max":2,"p50":2,"p90":2,"p95":2,"p99":2,"p999":2,"buckets":[{"le":2,"count":1}]}}}]}
+            """,
+            TestContext.Current.CancellationToken);
+        var page = Path.Combine(_folder, "short.html");
+
+        var (code, output) = await RunAsync(path, path, "--output", page);
+
+        code.ShouldBe(0);
+        output.ShouldContain("TTFT p50");
+        var run = (await BenchFileReader.ReadAsync(path, TestContext.Current.CancellationToken)).Runs.Single();
+        run.Load.Connections.ShouldBe(1);
+        run.Tags.ShouldBeEmpty();
+        await using var report = new StringWriter();
+        HtmlReport.Write(new BenchFile { Runs = [run] }, report);
+        report.ToString().ShouldContain("http://localhost");
     }
 
     [Fact]
