@@ -55,6 +55,9 @@ public sealed class UpstreamHttp2Tests
     private static async Task<WebApplication> StartUpstreamAsync(RequestDelegate handle)
     {
         var builder = WebApplication.CreateSlimBuilder();
+
+        // The server's own settings lie beside the tests, and would have its ports opened too.
+        builder.Configuration.Sources.Clear();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(static kestrel =>
             kestrel.Listen(System.Net.IPAddress.Loopback, 0, static listen => listen.Protocols = HttpProtocols.Http2));
