@@ -5,6 +5,7 @@ using GrpcLlm.V1;
 namespace GrpcLlm.FunctionalTests.Telemetry;
 
 /// <summary>Export of metrics to a collector, by the standard environment variables, here as settings.</summary>
+[Collection(HttpSpans.Name)]
 public sealed class OtlpExportTests
 {
     private const string Often = "OTEL_METRIC_EXPORT_INTERVAL=100";

@@ -8,6 +8,7 @@ using GrpcLlm.V1;
 namespace GrpcLlm.FunctionalTests.Telemetry;
 
 /// <summary>Export of spans to a collector, by the standard environment variables, here as settings.</summary>
+[Collection(HttpSpans.Name)]
 public sealed class OtlpSpansTests
 {
     private const string Often = "OTEL_BSP_SCHEDULE_DELAY=50";

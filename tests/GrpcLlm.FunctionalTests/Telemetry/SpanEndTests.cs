@@ -9,6 +9,7 @@ using static GrpcLlm.FunctionalTests.Upstreams.OpenAiSetup;
 namespace GrpcLlm.FunctionalTests.Telemetry;
 
 /// <summary>Every span ends once, with the right status, whichever way its attempt and its call end.</summary>
+[Collection(HttpSpans.Name)]
 public sealed class SpanEndTests
 {
     private static readonly string[] Ends = ["error.", "grpcllm.attempt.outcome", "grpcllm.fault", "gen_ai.response.f", "rpc.response"];

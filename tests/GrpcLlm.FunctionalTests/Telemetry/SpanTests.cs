@@ -10,6 +10,7 @@ using static GrpcLlm.FunctionalTests.Upstreams.OpenAiSetup;
 namespace GrpcLlm.FunctionalTests.Telemetry;
 
 /// <summary>The spans of a call, by exact names and attributes, over real sockets.</summary>
+[Collection(HttpSpans.Name)]
 public sealed class SpanTests
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
