@@ -66,7 +66,7 @@ internal static class CalibrateCommand
         int[] levels, int connections, string model, CliConsole console, CommonOptions common, CancellationToken cancellationToken)
     {
         var options = common.ClientOptionsIn(console);
-        await RequireOverridesAsync(options, model, cancellationToken);
+        await PrepareAsync(options, model, cancellationToken);
         using var target = await Target.ConnectAsync(options, connections, cancellationToken);
         foreach (var callers in levels)
         {
@@ -81,22 +81,31 @@ internal static class CalibrateCommand
         return flood.End != RunEnd.Duration || flood.Streams.Failed > 0 ? CodeOfFailed(flood) : ExitCodes.Well;
     }
 
-    /// <summary>Makes a call that only a simulator under this program's orders answers as it must.</summary>
-    private static async Task RequireOverridesAsync(GrpcLlmClientOptions options, string model, CancellationToken cancellationToken)
+    /// <summary>
+    /// Makes calls that only a simulator under this program's orders answers as it must, until the server's code is warm:
+    /// its own first calls are not what is to be measured.
+    /// </summary>
+    private static async Task PrepareAsync(GrpcLlmClientOptions options, string model, CancellationToken cancellationToken)
     {
         const int tokens = 3;
         using var client = new GrpcLlmClient(options);
         var headers = new Metadata();
-        foreach (var (name, value) in OrdersFor(TimeSpan.Zero, TimeSpan.Zero, tokens)) headers.Add(name, value);
-        var came = 0u;
-        await foreach (var chunk in client.GenerateAsync(RequestTo(model), new GenerateCallOptions { Headers = headers }, cancellationToken))
-        {
-            came += chunk.TokenCount;
-            if (came > tokens) break;
-        }
+        foreach (var (name, value) in OrdersFor(TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1), tokens)) headers.Add(name, value);
+        await WarmUp.RunAsync(
+            async () =>
+            {
+                var came = 0u;
+                await foreach (var chunk in client.GenerateAsync(RequestTo(model), new GenerateCallOptions { Headers = headers }, cancellationToken))
+                {
+                    came += chunk.TokenCount;
+                    if (came > tokens) break;
+                }
 
-        if (came != tokens)
-            throw new UsageException($"The model '{model}' does not follow the schedule that a call sets; calibration needs a simulator with AllowRequestOverrides.");
+                return came == tokens
+                    ? true
+                    : throw new UsageException($"The model '{model}' does not follow the schedule that a call sets; calibration needs a simulator with AllowRequestOverrides.");
+            },
+            cancellationToken);
     }
 
     private static async Task<BenchRun> CheckAsync(

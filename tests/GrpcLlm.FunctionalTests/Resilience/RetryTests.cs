@@ -26,7 +26,9 @@ public sealed class RetryTests
     public async Task MaxAttempts_HoldsOverRoutesKeysAndRounds()
     {
         await using var first = Refusing(500);
-        await using var second = Refusing(429, ("retry-after-ms", "1"));
+
+        // No rest: a key that still had one when the next round begins would be left out of it.
+        await using var second = Refusing(429, ("retry-after-ms", "0"));
         await using var server = await StartAsync(
             [first, second], [.. Keys("b", "sk-b-1", "sk-b-2"), "GrpcLlm:Resilience:MaxAttempts=5"]);
 

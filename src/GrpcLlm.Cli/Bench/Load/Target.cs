@@ -12,15 +12,6 @@ namespace GrpcLlm.Cli.Bench.Load;
 /// </summary>
 internal sealed class Target : IDisposable
 {
-    /// <summary>Calls of a lot of the warm-up: the runtime compiles a method anew after 30.</summary>
-    private const int WarmUpCalls = 40;
-
-    /// <summary>Lots of the warm-up: compiled at all, counted, compiled with probes, compiled for speed.</summary>
-    private const int WarmUpLots = 4;
-
-    /// <summary>Between lots: it counts and compiles only when nothing new has been called for 100 ms.</summary>
-    private static readonly TimeSpan WarmUpPause = TimeSpan.FromMilliseconds(150);
-
     private readonly GrpcChannel[] _channels;
     private readonly GenerationService.GenerationServiceClient[] _stubs;
     private readonly GrpcLlmClientOptions _options;
@@ -110,21 +101,19 @@ internal sealed class Target : IDisposable
         };
     }
 
-    /// <summary>
-    /// Runs the code of a streaming call often enough that the runtime compiles it for speed: what a call meets for the first
-    /// time takes milliseconds, which would be told as TTFT. Health's stream costs no model anything.
-    /// </summary>
+    /// <summary>Warms up this program's own side by health's stream, which costs no model anything.</summary>
     private static async Task WarmUpAsync(GrpcChannel channel, Metadata? headers, CancellationToken cancellationToken)
     {
         var health = new Health.HealthClient(channel);
         try
         {
-            for (var call = 0; call < WarmUpCalls * WarmUpLots; call++)
-            {
-                if (call > 0 && call % WarmUpCalls == 0) await Task.Delay(WarmUpPause, TimeProvider.System, cancellationToken);
-                using var watch = health.Watch(new HealthCheckRequest(), headers, deadline: null, cancellationToken);
-                if (!await watch.ResponseStream.MoveNext(cancellationToken)) return;
-            }
+            await WarmUp.RunAsync(
+                async () =>
+                {
+                    using var watch = health.Watch(new HealthCheckRequest(), headers, deadline: null, cancellationToken);
+                    return await watch.ResponseStream.MoveNext(cancellationToken);
+                },
+                cancellationToken);
         }
         catch (RpcException exception) when (!cancellationToken.IsCancellationRequested && exception.StatusCode != StatusCode.Cancelled)
         {
