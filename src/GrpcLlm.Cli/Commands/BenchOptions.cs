@@ -1,11 +1,10 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Numerics;
 using System.Text.Json;
 using GrpcLlm.Cli.Bench.Load;
 using GrpcLlm.Cli.Bench.Measurement;
 using GrpcLlm.Cli.Bench.Profiles;
 using GrpcLlm.V1;
+using static GrpcLlm.Cli.Commands.CliOption;
 
 namespace GrpcLlm.Cli.Commands;
 
@@ -172,31 +171,6 @@ internal sealed class BenchOptions
         {
             throw new UsageException($"--data is no JSON: {exception.Message}");
         }
-    }
-
-    private static Option<T> Create<T>(string name, string valueName, string description, params string[] aliases) =>
-        new(name, aliases) { Description = description, HelpName = valueName };
-
-    private static Option<TimeSpan?> CreateTime(string name, string description, params string[] aliases)
-    {
-        var option = Create<TimeSpan?>(name, "TIME", description, aliases);
-        option.CustomParser = DurationText.Parse;
-        return option;
-    }
-
-    private static Option<T?> CreateNumber<T>(string name, string valueName, string description, T least, T most, params string[] aliases)
-        where T : struct, INumber<T>
-    {
-        var option = Create<T?>(name, valueName, description, aliases);
-        option.CustomParser = result =>
-        {
-            var text = result.Tokens.Single().Value;
-            if (T.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
-                return number;
-            result.AddError($"'{text}' is no number that {name} takes.");
-            return null;
-        };
-        return option;
     }
 }
 

@@ -1,9 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
-using System.Numerics;
 using GrpcLlm.Cli.Output;
 using GrpcLlm.V1;
+using static GrpcLlm.Cli.Commands.CliOption;
 using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
 namespace GrpcLlm.Cli.Commands;
@@ -40,11 +39,10 @@ internal sealed class GenerateOptions
         Description = "Ask for log probabilities; --json shows them per token.",
     };
     private readonly Option<string?> _requestId = Create<string?>("--request-id", "ID", "Name of this generation, for `grpcllm cancel` and logs.");
-    private readonly Option<TimeSpan?> _deadline = Create<TimeSpan?>("--deadline", "TIME", "Time until the server ends the answer: 500ms, 30s, 2m.");
+    private readonly Option<TimeSpan?> _deadline = CreateTime("--deadline", "Time until the server ends the answer: 500ms, 30s, 2m.");
 
     public GenerateOptions()
     {
-        _deadline.CustomParser = DurationText.Parse;
         _effort.CustomParser = ParseEffort;
     }
 
@@ -123,23 +121,5 @@ internal sealed class GenerateOptions
 
         result.AddError($"'{text}' is no effort; write none, minimal, low, medium, high or max.");
         return null;
-    }
-
-    private static Option<T> Create<T>(string name, string valueName, string description, params string[] aliases) =>
-        new(name, aliases) { Description = description, HelpName = valueName };
-
-    /// <summary>An option for a number, with an error that speaks of numbers and not of types.</summary>
-    private static Option<T?> CreateNumber<T>(string name, string valueName, string description)
-        where T : struct, INumber<T>
-    {
-        var option = Create<T?>(name, valueName, description);
-        option.CustomParser = result =>
-        {
-            var text = result.Tokens.Single().Value;
-            if (T.TryParse(text, CultureInfo.InvariantCulture, out var number)) return number;
-            result.AddError($"'{text}' is no number that {name} takes.");
-            return null;
-        };
-        return option;
     }
 }
