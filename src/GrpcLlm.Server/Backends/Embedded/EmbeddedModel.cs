@@ -1,3 +1,5 @@
+using GrpcLlm.Server.Backends.Embedded.Chat;
+
 namespace GrpcLlm.Server.Backends.Embedded;
 
 /// <summary>
@@ -20,7 +22,8 @@ internal sealed class EmbeddedModel : IDisposable
         Name = metadata.GetString("general.name", "unnamed");
         Description = metadata.GetString("general.description", "");
         Author = metadata.GetString("general.author", metadata.GetString("general.organization", ""));
-        HasChatTemplate = metadata.Has("tokenizer.chat_template");
+        Chat = ChatFormat.Read(metadata, Tokenizer, out string? problem);
+        ChatProblem = problem;
     }
 
     /// <summary>The model that comes with the service, beside the binary.</summary>
@@ -35,8 +38,11 @@ internal sealed class EmbeddedModel : IDisposable
     /// <summary><c>general.author</c> or <c>general.organization</c>; may be empty.</summary>
     public string Author { get; }
 
-    /// <summary>Whether the file holds a chat template. It is not applied.</summary>
-    public bool HasChatTemplate { get; }
+    /// <summary>How conversations are written; null if the file says nothing of it, or nothing that is understood.</summary>
+    public ChatFormat? Chat { get; }
+
+    /// <summary>What is not understood of the file's chat template; null if there is nothing.</summary>
+    public string? ChatProblem { get; }
 
     /// <summary>Text to tokens.</summary>
     public Tokenizer Tokenizer { get; }

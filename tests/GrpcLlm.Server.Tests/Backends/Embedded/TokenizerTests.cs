@@ -6,32 +6,6 @@ namespace GrpcLlm.Server.Tests.Backends.Embedded;
 public sealed class TokenizerTests
 {
     [Theory]
-    [InlineData("Hello world", "Hello| world")]
-    [InlineData("I'll we've 'tis it's DON'T", "I|'ll| we|'ve| '|tis| it|'s| DON|'|T")]
-    [InlineData("a  b   ", "a| | b|   ")]
-    [InlineData(" a\n\nb", " a|\n|\n|b")]
-    [InlineData("\t x", "\t| x")]
-    [InlineData("x1y22 3", "x|1|y|22| 3")]
-    [InlineData("...!? ;", "...!?| ;")]
-    [InlineData("𝒜𝒷 𝟙😀", "𝒜𝒷| 𝟙|😀")]
-    [InlineData("é ½Ⅷ_", "é| ½Ⅷ|_")]
-    [InlineData("' '", "'| '")]
-    [InlineData(" ", " ")]
-    [InlineData("\u00a0\u2003x", "\u00a0|\u2003|x")]
-    public void FirstWord_Repeated_CutsAsGpt2Does(string text, string words)
-    {
-        var found = new List<string>();
-        for (int start = 0; start < text.Length;)
-        {
-            int length = Gpt2WordSplitter.FirstWord(text.AsSpan(start));
-            found.Add(text.Substring(start, length));
-            start += length;
-        }
-
-        found.ShouldBe(words.Split('|'));
-    }
-
-    [Theory]
     [InlineData(TestModels.Default)]
     [InlineData(TestModels.SentencePiece)]
     public void Encode_AnyText_ComesBackUnchanged(string name)
