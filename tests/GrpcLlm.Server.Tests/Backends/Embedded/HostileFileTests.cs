@@ -174,7 +174,7 @@ public sealed class HostileFileTests : IDisposable
         { "llama.something_new", 1u, "llama.something_new = 1" },
         { "llama.vocab_size", 5u, "llama.vocab_size is 5" },
         { "tokenizer.ggml.model", "bert", "'bert'" },
-        { "tokenizer.ggml.pre", "llama-bpe", "'llama-bpe'" },
+        { "tokenizer.ggml.pre", "tekken", "'tekken'; only these are known: default, falcon3, gpt-2" },
         { "tokenizer.ggml.tokens", new[] { "a" }, "tokenizer.ggml.token_type has 260 entries for 1 tokens" },
         { "tokenizer.ggml.tokens", new[] { 1u }, "must be an array of String" },
         { "tokenizer.ggml.token_type", null, "tokenizer.ggml.tokens[258]" },

@@ -20,7 +20,8 @@ internal readonly record struct ChatMessage(string Role, string Text);
 internal sealed class ChatTemplate
 {
     private const int MaxLength = 1 << 18;
-    private const long BaseSteps = 1_000_000;
+    private const long BaseSteps = 200_000;
+    private const long StepsForMessage = 2_000;
     private const long StepsForCharacter = 64;
 
     private readonly IReadOnlyList<TemplateStatement> _body;
@@ -50,7 +51,7 @@ internal sealed class ChatTemplate
             ["tools"] = null,
             ["documents"] = null,
         };
-        var run = new TemplateRun(variables, BaseSteps + (StepsForCharacter * characters));
+        var run = new TemplateRun(variables, BaseSteps + (StepsForMessage * messages.Count) + (StepsForCharacter * characters));
         TemplateStatement.Execute(_body, run);
         return new ChatPrompt(run.Output);
     }

@@ -22,7 +22,7 @@ internal sealed record TemplateArguments(
 /// <summary>Functions, and methods of texts and mappings, that templates may call.</summary>
 internal static class TemplateFunctions
 {
-    private const int MostNumbers = 100_000;
+    private const int MostNumbers = 10_000;
 
     /// <summary>Calls a function.</summary>
     public static object? Call(string name, TemplateArguments arguments) => name switch

@@ -56,7 +56,7 @@ public sealed class ChatTemplateTests
     [InlineData("{{ 'a' + 1 }}", "between a text and a number")]
     [InlineData("{{ raise_exception('No: ' + messages[0].content) }}", "No: …")]
     [InlineData("{% for a, b in messages %}{% endfor %}", "2 parts")]
-    [InlineData("{{ range(9223372036854775807) | length }}", "at most 100000 numbers")]
+    [InlineData("{{ range(9223372036854775807) | length }}", "at most 10000 numbers")]
     [InlineData("{{ messages[0:1:2] }}", "slice")]
     [InlineData("{{ {1: 2} }}", "only texts are keys")]
     [InlineData("{% set messages.x = 1 %}", "no namespace")]
@@ -68,7 +68,7 @@ public sealed class ChatTemplateTests
     }
 
     [Theory]
-    [InlineData("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}")]
+    [InlineData("{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}")]
     [InlineData("{% set ns = namespace(t='x') %}{% for a in range(1000) %}{% set ns.t = ns.t + ns.t %}{% endfor %}")]
     [InlineData("{% set ns = namespace(l=[1]) %}{% for a in range(1000) %}{% set ns.l = ns.l + ns.l %}{% endfor %}")]
     [InlineData("{% set ns = namespace(t='xy') %}{% for a in range(1000) %}{% set ns.t = ns.t.replace('x', ns.t) %}{% endfor %}")]
