@@ -65,7 +65,7 @@ internal sealed class GgufBuilder
         {
             ulong[] dimensions = tensor.Rows == 1 ? [(ulong)tensor.Columns] : [(ulong)tensor.Columns, (ulong)tensor.Rows];
             builder.TensorOf(tensor.Name, dimensions, (uint)tensor.Type, (int)tensor.ByteLength);
-            builder._contents[tensor.Name] = bytes.AsSpan((int)tensor.Offset, (int)tensor.ByteLength).ToArray();
+            builder.Content(tensor.Name, bytes.AsSpan((int)tensor.Offset, (int)tensor.ByteLength).ToArray());
         }
 
         return builder;
@@ -88,6 +88,13 @@ internal sealed class GgufBuilder
         RemoveTensor(name);
         _contents.Remove(name);
         _tensors.Add((name, dimensions, type, byteLength, offset));
+        return this;
+    }
+
+    /// <summary>Sets the bytes of a tensor that is there.</summary>
+    public GgufBuilder Content(string name, byte[] content)
+    {
+        _contents[name] = content;
         return this;
     }
 
