@@ -169,7 +169,8 @@ public sealed class HostileFileTests : IDisposable
         { "llama.rope.dimension_count", 3u, "llama.rope.dimension_count is 3" },
         { "llama.rope.freq_base", -1f, "llama.rope.freq_base is -1" },
         { "llama.rope.scaling.type", "yarn", "llama.rope.scaling.type = yarn" },
-        { "llama.rope.scaling.factor", 8f, "llama.rope.scaling.factor = 8" },
+        { "llama.rope.scaling.factor", -8f, "llama.rope.scaling.factor is -8" },
+        { "llama.rope.scaling.attn_factor", 2f, "llama.rope.scaling.attn_factor = 2" },
         { "llama.expert_count", 8u, "llama.expert_count = 8" },
         { "llama.something_new", 1u, "llama.something_new = 1" },
         { "llama.vocab_size", 5u, "llama.vocab_size is 5" },
@@ -215,6 +216,8 @@ public sealed class HostileFileTests : IDisposable
     [Theory]
     [InlineData("llama.rope.scaling.type", "none")]
     [InlineData("llama.rope.scaling.factor", 1f)]
+    [InlineData("llama.rope.scaling.factor", 0f)]
+    [InlineData("llama.rope.scaling.type", "linear")]
     [InlineData("llama.expert_count", 0u)]
     [InlineData("llama.attention.key_length", 2u)]
     public void Load_KeyThatChangesNothing_Loads(string key, object value) =>
