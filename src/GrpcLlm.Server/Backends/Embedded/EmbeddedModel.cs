@@ -8,6 +8,10 @@ namespace GrpcLlm.Server.Backends.Embedded;
 /// </summary>
 internal sealed class EmbeddedModel : IDisposable
 {
+    // They go into logs, answers and trailers, which have little room.
+    private const int MaxName = 100;
+    private const int MaxDescription = 1000;
+
     private readonly GgufFile _file;
 
     private EmbeddedModel(GgufFile file)
@@ -19,9 +23,9 @@ internal sealed class EmbeddedModel : IDisposable
         int tokens = Vocabulary.Count;
         metadata.GetInt32("llama.vocab_size", minimum: tokens, maximum: tokens, whenAbsent: tokens);
         Network = new LlamaModel(shape, LlamaWeights.Read(file, shape, tokens), tokens);
-        Name = metadata.GetString("general.name", "unnamed");
-        Description = metadata.GetString("general.description", "");
-        Author = metadata.GetString("general.author", metadata.GetString("general.organization", ""));
+        Name = Line(metadata.GetString("general.name", "unnamed"), MaxName);
+        Description = Line(metadata.GetString("general.description", ""), MaxDescription);
+        Author = Line(metadata.GetString("general.author", metadata.GetString("general.organization", "")), MaxName);
         Chat = ChatFormat.Read(metadata, Tokenizer, out string? problem);
         ChatProblem = problem;
     }
@@ -29,10 +33,10 @@ internal sealed class EmbeddedModel : IDisposable
     /// <summary>The model that comes with the service, beside the binary.</summary>
     public static string DefaultPath => Path.Combine(AppContext.BaseDirectory, "Model", "model.Q8_0.gguf");
 
-    /// <summary><c>general.name</c>.</summary>
+    /// <summary><c>general.name</c>; at most 100 characters and an ellipsis.</summary>
     public string Name { get; }
 
-    /// <summary><c>general.description</c>; may be empty.</summary>
+    /// <summary><c>general.description</c>; at most 1000 characters and an ellipsis, may be empty.</summary>
     public string Description { get; }
 
     /// <summary><c>general.author</c> or <c>general.organization</c>; may be empty.</summary>
@@ -70,4 +74,11 @@ internal sealed class EmbeddedModel : IDisposable
     }
 
     public void Dispose() => _file.Dispose();
+
+    private static string Line(string text, int maxLength)
+    {
+        string line = string.Concat(text.Take(maxLength).Select(character => char.IsControl(character) ? ' ' : character));
+        if (line.Length < text.Length && char.IsHighSurrogate(line[^1])) line = line[..^1];
+        return line.Length < text.Length ? line + "…" : line;
+    }
 }

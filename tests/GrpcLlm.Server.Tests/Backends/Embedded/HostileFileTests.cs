@@ -223,6 +223,30 @@ public sealed class HostileFileTests : IDisposable
     public void Load_KeyThatChangesNothing_Loads(string key, object value) =>
         Load(GgufBuilder.TinyModel().Key(key, value).Build()).Name.ShouldBe("tiny");
 
+    [Fact]
+    public void Load_NamesOfAnyLength_AreCutToALine()
+    {
+        EmbeddedModel model = Load(GgufBuilder.TinyModel()
+            .Key("general.name", "a\n" + new string('x', 97) + "😀" + new string('y', 100_000))
+            .Key("general.description", new string('d', 100_000))
+            .Key("general.author", new string('z', 100)).Build());
+        model.Name.ShouldBe("a " + new string('x', 97) + "…");
+        model.Description.ShouldBe(new string('d', 1000) + "…");
+        model.Author.ShouldBe(new string('z', 100));
+    }
+
+    [Fact]
+    public void Load_ByteMissing_IsRefusedUnlessItIsNeverNeededOrThereIsATokenForTheUnknown()
+    {
+        string[] tokens = [.. Enumerable.Range(0, 256).Select(value => ByteAlphabet.ToCharacter((byte)value).ToString()), "ab", "abc", "<user>", "<end>"];
+        tokens[0xC0] = tokens[0xFF] = "never";
+        Load(GgufBuilder.TinyModel().Key("tokenizer.ggml.tokens", tokens).Build());
+        tokens['q'] = "gone";
+        Refuse(GgufBuilder.TinyModel().Key("tokenizer.ggml.tokens", tokens).Build(), "no token for the byte 0x71");
+        Load(GgufBuilder.TinyModel().Key("tokenizer.ggml.tokens", tokens).Key("tokenizer.ggml.unknown_token_id", 259u).Build())
+            .Tokenizer.Encode("aq").ShouldBe(['a', 259]);
+    }
+
     private static byte[] WithOutputNorm(ulong[] dimensions, uint type, int byteLength, ulong? offset = null) =>
         GgufBuilder.TinyModel().TensorOf("output_norm.weight", dimensions, type, byteLength, offset).Build();
 

@@ -53,12 +53,12 @@ internal static class TemplateFilters
     private static MarkedText Changed(MarkedText text, Func<char, char> change) => MarkedText.Join(text.Parts.Select(part =>
         MarkedText.Of(new string([.. part.Source.Substring(part.Start, part.Length).Select(change)]), part.Author)));
 
-    private static object LengthOf(object? value, TemplateArguments arguments) => value switch
+    private static long LengthOf(object? value, TemplateArguments arguments) => value switch
     {
-        MarkedText text => (long)text.Length,
-        List<object?> list => (long)list.Count,
-        Dictionary<string, object?> mapping => (long)mapping.Count,
-        TemplateValues.UndefinedValue => 0L,
+        MarkedText text => text.Length,
+        List<object?> list => list.Count,
+        Dictionary<string, object?> mapping => mapping.Count,
+        TemplateValues.UndefinedValue => 0,
         _ => throw arguments.Fault($"{TemplateValues.KindOf(value)} has no length"),
     };
 
