@@ -39,6 +39,7 @@ internal sealed class Vocabulary
     private static readonly HashSet<string> EndNames = new(StringComparer.Ordinal)
     {
         "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|end_of_text|>", "<|endoftext|>", "<end_of_turn>",
+        "<|end_of_turn|>",
     };
 
     private readonly string[] _pieces;

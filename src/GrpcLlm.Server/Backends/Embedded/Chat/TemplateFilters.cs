@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace GrpcLlm.Server.Backends.Embedded.Chat;
 
 /// <summary>Filters that templates may apply.</summary>
@@ -19,8 +17,7 @@ internal static class TemplateFilters
             case "string": return TemplateValues.TextOf(target, arguments.Line);
             case "safe": return target;
             case "trim": return TextIn().Trim(char.IsWhiteSpace);
-            case "upper": return Changed(TextIn(), character => char.ToUpper(character, CultureInfo.InvariantCulture));
-            case "lower": return Changed(TextIn(), character => char.ToLower(character, CultureInfo.InvariantCulture));
+            case "upper" or "lower" or "title" or "capitalize": return InCase(name, TextIn());
             case "replace": return TemplateFunctions.Replace(TextIn(), arguments.Text(0), arguments.Text(1), arguments);
             case "length" or "count": return LengthOf(target, arguments);
             case "list": return ListIn();
@@ -50,8 +47,35 @@ internal static class TemplateFilters
     private static bool IsSet(TemplateArguments arguments, int index) =>
         index < arguments.Values.Count && TemplateValues.IsTrue(arguments.Values[index]);
 
-    private static MarkedText Changed(MarkedText text, Func<char, char> change) => MarkedText.Join(text.Parts.Select(part =>
-        MarkedText.Of(new string([.. part.Source.Substring(part.Start, part.Length).Select(change)]), part.Author)));
+    /// <summary>A text in another case.</summary>
+    /// <param name="name">
+    /// <c>upper</c>; <c>lower</c>; <c>capitalize</c>: its first letter upper; <c>title</c>: so is that of each word, as Jinja's
+    /// filter sees words; <c>words</c>: as Python's method does, for which <c>'</c> begins one too.
+    /// </param>
+    /// <param name="text">The text.</param>
+    public static MarkedText InCase(string name, MarkedText text)
+    {
+        char previous = '\0';
+        return MarkedText.Join(text.Parts.Select(part => MarkedText.Of(
+            string.Create(part.Length, part, (changed, source) =>
+            {
+                for (int i = 0; i < changed.Length; i++)
+                {
+                    char character = source.Source[source.Start + i];
+                    bool isUpper = name switch
+                    {
+                        "upper" => true,
+                        "title" => previous == '\0' || char.IsWhiteSpace(previous) || "-({[<".Contains(previous),
+                        "words" => !char.IsLetter(previous),
+                        "capitalize" => previous == '\0',
+                        _ => false,
+                    };
+                    changed[i] = isUpper ? char.ToUpperInvariant(character) : char.ToLowerInvariant(character);
+                    previous = character;
+                }
+            }),
+            part.Author)));
+    }
 
     private static long LengthOf(object? value, TemplateArguments arguments) => value switch
     {

@@ -75,6 +75,8 @@ internal static class TemplateFunctions
             case "endswith": return text.ToString().EndsWith(arguments.Text(0).ToString(), StringComparison.Ordinal);
             case "replace": return Replace(text, arguments.Text(0), arguments.Text(1), arguments);
             case "split": return Split(text, arguments);
+            case "upper" or "lower" or "capitalize": return TemplateFilters.InCase(name, text);
+            case "title": return TemplateFilters.InCase("words", text);
             default: throw arguments.Fault($"a text has no method '{name}' here");
         }
     }
