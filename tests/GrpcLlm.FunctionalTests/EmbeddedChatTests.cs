@@ -1,5 +1,5 @@
-using Grpc.Core;
 using Google.Rpc;
+using Grpc.Core;
 using GrpcLlm.FunctionalTests.Testing;
 using GrpcLlm.Server.Tests.Backends.Embedded.Chat;
 using GrpcLlm.V1;

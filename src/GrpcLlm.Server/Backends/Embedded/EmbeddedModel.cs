@@ -23,9 +23,9 @@ internal sealed class EmbeddedModel : IDisposable
         int tokens = Vocabulary.Count;
         metadata.GetInt32("llama.vocab_size", minimum: tokens, maximum: tokens, whenAbsent: tokens);
         Network = new LlamaModel(shape, LlamaWeights.Read(file, shape, tokens), tokens);
-        Name = Line(metadata.GetString("general.name", "unnamed"), MaxName);
-        Description = Line(metadata.GetString("general.description", ""), MaxDescription);
-        Author = Line(metadata.GetString("general.author", metadata.GetString("general.organization", "")), MaxName);
+        Name = TextLine.Of(metadata.GetString("general.name", "unnamed"), MaxName);
+        Description = TextLine.Of(metadata.GetString("general.description", ""), MaxDescription);
+        Author = TextLine.Of(metadata.GetString("general.author", metadata.GetString("general.organization", "")), MaxName);
         Chat = ChatFormat.Read(metadata, Tokenizer, out string? problem);
         ChatProblem = problem;
     }
@@ -74,11 +74,4 @@ internal sealed class EmbeddedModel : IDisposable
     }
 
     public void Dispose() => _file.Dispose();
-
-    private static string Line(string text, int maxLength)
-    {
-        string line = string.Concat(text.Take(maxLength).Select(character => char.IsControl(character) ? ' ' : character));
-        if (line.Length < text.Length && char.IsHighSurrogate(line[^1])) line = line[..^1];
-        return line.Length < text.Length ? line + "…" : line;
-    }
 }

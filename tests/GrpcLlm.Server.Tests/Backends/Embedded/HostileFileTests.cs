@@ -223,6 +223,18 @@ public sealed class HostileFileTests : IDisposable
     public void Load_KeyThatChangesNothing_Loads(string key, object value) =>
         Load(GgufBuilder.TinyModel().Key(key, value).Build()).Name.ShouldBe("tiny");
 
+    [Theory]
+    [InlineData("general.architecture")]
+    [InlineData("tokenizer.ggml.pre")]
+    [InlineData("llama.rope.scaling.type")]
+    public void Load_WordsOfAnyLengthInAMessage_AreCutToALine(string key)
+    {
+        byte[] file = GgufBuilder.TinyModel().Key(key, "a\r\nforged " + new string('x', 100_000)).Build();
+        string message = Should.Throw<EmbeddedModelException>(() => Load(file)).Message;
+        message.Length.ShouldBeLessThanOrEqualTo(1001);
+        message.ShouldContain("a  forged");
+    }
+
     [Fact]
     public void Load_NamesOfAnyLength_AreCutToALine()
     {

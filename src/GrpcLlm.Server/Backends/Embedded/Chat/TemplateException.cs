@@ -2,9 +2,9 @@ namespace GrpcLlm.Server.Backends.Embedded.Chat;
 
 /// <summary>
 /// A chat template is not understood, or refuses a conversation. The message holds text of the template only, never of the
-/// conversation.
+/// conversation, in one line of at most 200 characters.
 /// </summary>
-internal sealed class TemplateException(string message) : Exception(Shortened(message))
+internal sealed class TemplateException(string message) : Exception(TextLine.Of(message, MaxLength))
 {
     private const int MaxLength = 200;
 
@@ -12,11 +12,4 @@ internal sealed class TemplateException(string message) : Exception(Shortened(me
     /// <param name="line">Line from 1.</param>
     /// <param name="message">What is wrong there.</param>
     public static TemplateException At(int line, string message) => new($"line {line}: {message}");
-
-    // Templates are not trusted, and messages end up in logs and errors.
-    private static string Shortened(string message)
-    {
-        string cut = message.Length <= MaxLength ? message : string.Concat(message.AsSpan(0, MaxLength), "…");
-        return string.Concat(cut.Select(character => char.IsControl(character) || char.IsSurrogate(character) ? ' ' : character));
-    }
 }

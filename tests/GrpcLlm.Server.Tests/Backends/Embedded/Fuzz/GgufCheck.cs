@@ -54,7 +54,7 @@ internal sealed class GgufCheck : IDisposable
         catch (EmbeddedModelException error)
         {
             refusal = error.Message;
-            if (refusal.Length is 0 or > 4096) throw new InvalidOperationException("The message is empty or too long.", error);
+            if (refusal.Length is 0 or > 1001) throw new InvalidOperationException("The message is empty or too long.", error);
         }
 
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
