@@ -121,7 +121,12 @@ internal sealed class TemplateParser
 
         _reader.Expect(Kind.BlockEnd);
         if (member is not null) throw TemplateException.At(_reader.Line, "only a variable takes a block's text");
+
+        // No loop goes on from within the text of a variable.
+        int loops = _loops;
+        _loops = 0;
         List<TemplateStatement> body = ParseBody(out _, "endset");
+        _loops = loops;
         _reader.Expect(Kind.BlockEnd);
         return new CaptureStatement(name, body);
     }

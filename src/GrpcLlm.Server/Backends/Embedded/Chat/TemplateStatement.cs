@@ -86,7 +86,13 @@ internal sealed record CaptureStatement(string Name, IReadOnlyList<TemplateState
 {
     public override TemplateFlow Execute(TemplateRun run)
     {
-        run.Set(Name, run.Capture(() => Execute(Body, run)));
+        MarkedText text = run.Capture(() =>
+        {
+            run.Enter();
+            Execute(Body, run);
+            run.Leave();
+        });
+        run.Set(Name, text);
         return TemplateFlow.Next;
     }
 }

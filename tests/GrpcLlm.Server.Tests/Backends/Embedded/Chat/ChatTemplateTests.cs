@@ -39,6 +39,7 @@ public sealed class ChatTemplateTests
     [InlineData("{{ a ? b }}", "U+003F")]
     [InlineData("{{ '\\xZZ' }}", "hexadecimal")]
     [InlineData("{% break %}", "'break' is not known")]
+    [InlineData("{% for x in y %}{% set z %}{% break %}{% endset %}{% endfor %}", "'break' is not known")]
     [InlineData("{{ f(a=1, a=2) }}", "there twice")]
     public void Parse_NotUnderstood_IsRefusedByName(string template, string problem) =>
         Should.Throw<TemplateException>(() => ChatTemplate.Parse(template)).Message.ShouldContain(problem);
