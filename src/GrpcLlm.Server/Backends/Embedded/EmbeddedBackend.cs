@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using GrpcLlm.Server.Backends.Embedded.Chat;
 using GrpcLlm.Server.Backends.Embedded.Kernels;
 using GrpcLlm.Server.Backends.Embedded.Structured;
 using GrpcLlm.Server.Requests;
@@ -15,6 +16,8 @@ namespace GrpcLlm.Server.Backends.Embedded;
 /// <remarks>
 /// <para>A token is counted as output when it is emitted; the one with which the model ends is not. Input counts the
 /// beginning-of-text token. Prompt and output together fill at most the context window.</para>
+/// <para>A model whose file has a chat template that is understood takes conversations (<see cref="ChatFormat"/>), and a
+/// prompt as the user's message; another continues a prompt as text.</para>
 /// <para>JSON, and calls of tools that are forced, are written under a mask (<see cref="StructuredOutput"/>), and end when
 /// they are complete. Neither schemas nor tools are told to the model, which knows no format for that.</para>
 /// <para>The same request with the same seed gives the same text, alone or beside others, on vectors of any width, with
@@ -68,7 +71,9 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         _structure = new StructuredOutput(_model.Vocabulary);
         _description = EmbeddedDescription.Of(_model, _contextWindow, _structure.IsPossible);
         TimeSpan elapsed = timeProvider.GetElapsedTime(start);
-        LogLoaded(logger ?? NullLogger.Instance, name, _model.Name, elapsed, threads, kernels.Name);
+        logger ??= NullLogger.Instance;
+        LogLoaded(logger, name, _model.Name, elapsed, threads, kernels.Name);
+        if (_model.ChatProblem is { } problem) LogNoChat(logger, name, _model.Name, problem);
     }
 
     public string Name { get; }
@@ -85,7 +90,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     public BackendModel Describe(string model) => _description;
 
     public void FindUnsupported(GenerateRequest request, string model, Violations violations) =>
-        UnsupportedFields.Find(request, _model.Vocabulary.Count, _structure, violations);
+        UnsupportedFields.Find(request, _model, _structure, violations);
 
     /// <remarks>
     /// Exact, also for a prompt that does not fit the window; only what does not fit and is longer than 1 MiB is
@@ -222,20 +227,40 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         return new KvPagePool(shape, options.KeyValuePrecision, maxPages, maxCached);
     }
 
-    // A conversation is one user message of text parts (FindUnsupported), the same as a prompt.
+    // Without a chat format a conversation is one user message of text parts (FindUnsupported), the same as a prompt.
     private static string TextOf(GenerateRequest request) =>
         request.Conversation is { } conversation
             ? string.Concat(conversation.Messages.SelectMany(message => message.Parts).Select(part => part.Text))
             : request.Prompt;
 
-    // What is surely too long and has more bytes than that is refused by its length alone, without cutting it up.
     private int[] Encode(GenerateRequest request, int maxTooLongBytes)
     {
-        string text = TextOf(request);
+        if (_model.Chat is not { } chat)
+        {
+            string text = TextOf(request);
+            RefuseTooLong(text, maxTooLongBytes);
+            return _model.Tokenizer.EncodePrompt(text);
+        }
+
+        try
+        {
+            ChatPrompt prompt = chat.Write(request);
+            RefuseTooLong(prompt.Text, maxTooLongBytes);
+            return chat.Encode(prompt);
+        }
+        catch (TemplateException error)
+        {
+            throw new BackendException(
+                BackendFailure.Rejected, $"the model's chat template refuses the conversation: {error.Message}", error);
+        }
+    }
+
+    // What is surely too long and has more bytes than that is refused by its length alone, without cutting it up.
+    private void RefuseTooLong(string text, int maxBytes)
+    {
         int bytes = Encoding.UTF8.GetByteCount(text);
         int fewest = _model.Tokenizer.FewestTokens(bytes);
-        if (fewest > _contextWindow && bytes > maxTooLongBytes) throw TooLong($"at least {fewest}");
-        return _model.Tokenizer.EncodePrompt(text);
+        if (fewest > _contextWindow && bytes > maxBytes) throw TooLong($"at least {fewest}");
     }
 
     private BackendException TooLong(string count) =>
@@ -245,4 +270,8 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         Message = "Backend {Backend} loaded the model {Model} in {Elapsed} and runs it on {Threads} threads with {Kernels}")]
     private static partial void LogLoaded(
         ILogger logger, string backend, string model, TimeSpan elapsed, int threads, string kernels);
+
+    [LoggerMessage(EventName = "ChatTemplateNotUnderstood", Level = LogLevel.Warning,
+        Message = "Backend {Backend} continues prompts as plain text: the chat template of {Model} is not understood: {Problem}")]
+    private static partial void LogNoChat(ILogger logger, string backend, string model, string problem);
 }

@@ -6,8 +6,10 @@ namespace GrpcLlm.Server.Backends.Embedded;
 internal sealed class EmbeddedBackendOptions
 {
     /// <summary>
-    /// Path of a GGUF file: version 3, architecture <c>llama</c>, tensors in F32, F16, Q8_0, Q4_K or Q6_K. A relative path
-    /// counts from the current directory. The file stays mapped: replace it by renaming another over it.
+    /// Path of a GGUF file: version 3, architecture <c>llama</c>, tensors in F32, F16, Q8_0, Q4_K or Q6_K, words cut as a
+    /// <see cref="WordSplitter"/> does or pieces as in SentencePiece. It takes conversations if it has a chat template that is
+    /// understood (<see cref="Chat.ChatTemplate"/>). A relative path counts from the current directory. The file stays mapped:
+    /// replace it by renaming another over it.
     /// </summary>
     /// <value>Default: empty, the model that comes with the service.</value>
     public string ModelPath { get; set; } = "";

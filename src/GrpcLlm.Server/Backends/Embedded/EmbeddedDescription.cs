@@ -14,8 +14,7 @@ internal static class EmbeddedDescription
 
     private const string NoChatFormat = "It has no chat format: a prompt is continued as plain text.";
 
-    private const string ChatTemplateUnused =
-        "The chat template in its file is not applied: a prompt is continued as plain text.";
+    private const string HasChatFormat = "It has a chat format: a prompt is a message of the user.";
 
     private const string Structured =
         "It writes JSON and calls tools only when it must, in the right form, without knowing what for.";
@@ -29,16 +28,20 @@ internal static class EmbeddedDescription
         string what = string.Equals(model.Name, DefaultModel, StringComparison.Ordinal) ? DefaultModelText
             : model.Description.Length > 0 ? model.Description
             : $"The model '{model.Name}' from a GGUF file.";
+        string chat = model.Chat is not null ? HasChatFormat
+            : model.ChatProblem is { } problem
+                ? $"The chat template in its file is not understood ({problem}): a prompt is continued as plain text."
+                : NoChatFormat;
         return new BackendModel
         {
-            Description = $"{what} {(model.HasChatTemplate ? ChatTemplateUnused : NoChatFormat)}" +
-                (isStructured ? $" {Structured}" : ""),
+            Description = $"{what} {chat}{(isStructured ? $" {Structured}" : "")}",
             DisplayName = model.Name,
             Owner = model.Author,
             ContextWindow = (uint)contextWindow,
             MaxOutputTokens = (uint)contextWindow,
             Capabilities =
             [
+                .. model.Chat is not null ? new[] { ModelCapability.Conversation } : [],
                 .. isStructured
                     ? new[] { ModelCapability.Tools, ModelCapability.JsonObject, ModelCapability.JsonSchema }
                     : [],

@@ -1,3 +1,5 @@
+using GrpcLlm.Server.Backends.Embedded.Chat;
+
 namespace GrpcLlm.Server.Backends.Embedded;
 
 /// <summary>
@@ -6,6 +8,10 @@ namespace GrpcLlm.Server.Backends.Embedded;
 /// </summary>
 internal sealed class EmbeddedModel : IDisposable
 {
+    // They go into logs, answers and trailers, which have little room.
+    private const int MaxName = 100;
+    private const int MaxDescription = 1000;
+
     private readonly GgufFile _file;
 
     private EmbeddedModel(GgufFile file)
@@ -17,26 +23,30 @@ internal sealed class EmbeddedModel : IDisposable
         int tokens = Vocabulary.Count;
         metadata.GetInt32("llama.vocab_size", minimum: tokens, maximum: tokens, whenAbsent: tokens);
         Network = new LlamaModel(shape, LlamaWeights.Read(file, shape, tokens), tokens);
-        Name = metadata.GetString("general.name", "unnamed");
-        Description = metadata.GetString("general.description", "");
-        Author = metadata.GetString("general.author", metadata.GetString("general.organization", ""));
-        HasChatTemplate = metadata.Has("tokenizer.chat_template");
+        Name = TextLine.Of(metadata.GetString("general.name", "unnamed"), MaxName);
+        Description = TextLine.Of(metadata.GetString("general.description", ""), MaxDescription);
+        Author = TextLine.Of(metadata.GetString("general.author", metadata.GetString("general.organization", "")), MaxName);
+        Chat = ChatFormat.Read(metadata, Tokenizer, out string? problem);
+        ChatProblem = problem;
     }
 
     /// <summary>The model that comes with the service, beside the binary.</summary>
     public static string DefaultPath => Path.Combine(AppContext.BaseDirectory, "Model", "model.Q8_0.gguf");
 
-    /// <summary><c>general.name</c>.</summary>
+    /// <summary><c>general.name</c>; at most 100 characters and an ellipsis.</summary>
     public string Name { get; }
 
-    /// <summary><c>general.description</c>; may be empty.</summary>
+    /// <summary><c>general.description</c>; at most 1000 characters and an ellipsis, may be empty.</summary>
     public string Description { get; }
 
     /// <summary><c>general.author</c> or <c>general.organization</c>; may be empty.</summary>
     public string Author { get; }
 
-    /// <summary>Whether the file holds a chat template. It is not applied.</summary>
-    public bool HasChatTemplate { get; }
+    /// <summary>How conversations are written; null if the file says nothing of it, or nothing that is understood.</summary>
+    public ChatFormat? Chat { get; }
+
+    /// <summary>What is not understood of the file's chat template; null if there is nothing.</summary>
+    public string? ChatProblem { get; }
 
     /// <summary>Text to tokens.</summary>
     public Tokenizer Tokenizer { get; }

@@ -197,7 +197,7 @@ internal sealed class GgufHeader
     }
 
     // Names come from the file and end up in messages.
-    private static string Shorten(string name) => name.Length <= 80 ? name : string.Concat(name.AsSpan(0, 80), "…");
+    private static string Shorten(string name) => TextLine.Of(name, 80);
 
     /// <summary>Types of metadata values, by their numbers in the file.</summary>
     private enum ValueType : uint

@@ -7,6 +7,8 @@ namespace GrpcLlm.Server.Backends.Embedded;
 internal sealed record LlamaShape
 {
     private const string Prefix = "llama.";
+    private const string ScalingFactor = "rope.scaling.factor";
+    private const string OldScalingFactor = "rope.scale_linear";
 
     // Far above any real model; they keep products of two within 64 bits.
     private const int MaxContext = 1 << 24;
@@ -24,9 +26,7 @@ internal sealed record LlamaShape
         ["expert_used_count"] = [0u],
         ["logit_scale"] = [0f, 1f],
         ["residual_scale"] = [0f, 1f],
-        ["rope.scale_linear"] = [0f, 1f],
-        ["rope.scaling.type"] = ["none"],
-        ["rope.scaling.factor"] = [0f, 1f],
+        ["rope.scaling.type"] = ["none", "linear"],
         ["use_parallel_residual"] = [false],
     };
 
@@ -35,6 +35,7 @@ internal sealed record LlamaShape
         "block_count", "context_length", "embedding_length", "feed_forward_length", "vocab_size",
         "attention.head_count", "attention.head_count_kv", "attention.key_length", "attention.value_length",
         "attention.layer_norm_rms_epsilon", "rope.dimension_count", "rope.freq_base",
+        ScalingFactor, OldScalingFactor,
     };
 
     /// <summary>Decoder layers.</summary>
@@ -63,6 +64,9 @@ internal sealed record LlamaShape
 
     /// <summary>Base of RoPE's frequencies.</summary>
     public required float RopeBase { get; init; }
+
+    /// <summary>What RoPE's positions are divided by; 1 changes nothing.</summary>
+    public float RopeScale { get; init; } = 1;
 
     /// <summary>Length of one head.</summary>
     public int HeadLength => Width / Heads;
@@ -113,7 +117,16 @@ internal sealed record LlamaShape
             NormEpsilon = metadata.GetPositive(Prefix + "attention.layer_norm_rms_epsilon"),
             RopeDimensions = ropeDimensions,
             RopeBase = metadata.GetPositive(Prefix + "rope.freq_base", 10_000),
+            RopeScale = ReadRopeScale(metadata),
         };
+    }
+
+    // A factor without a type is linear; a factor of 0 stands for none.
+    private static float ReadRopeScale(GgufMetadata metadata)
+    {
+        if (metadata.GetString(Prefix + "rope.scaling.type", "linear") is "none") return 1;
+        string key = Prefix + (metadata.Has(Prefix + ScalingFactor) ? ScalingFactor : OldScalingFactor);
+        return metadata.Find(key) is 0f ? 1 : metadata.GetPositive(key, 1);
     }
 
     private static void RefuseUnknownKeys(GgufMetadata metadata)

@@ -1,8 +1,8 @@
 namespace GrpcLlm.Server.Backends.Embedded;
 
 /// <summary>
-/// RoPE on interleaved pairs: (2j, 2j+1) of each head is turned by <c>position * base^(-2j/n) / factor[j]</c>, which is
-/// how llama-architecture files store their query and key rows. Immutable.
+/// RoPE on interleaved pairs: (2j, 2j+1) of each head is turned by <c>position * base^(-2j/n) / (factor[j] * scale)</c>,
+/// which is how llama-architecture files store their query and key rows. Immutable.
 /// </summary>
 internal sealed class RotaryEmbedding
 {
@@ -18,7 +18,7 @@ internal sealed class RotaryEmbedding
             double factor = factors.IsEmpty ? 1 : factors[j];
             if (!(double.IsFinite(factor) && factor > 0))
                 throw new EmbeddedModelException($"rope_freqs.weight[{j}] is {factor}; must be a positive number");
-            _frequencies[j] = Math.Pow(shape.RopeBase, -2.0 * j / shape.RopeDimensions) / factor;
+            _frequencies[j] = Math.Pow(shape.RopeBase, -2.0 * j / shape.RopeDimensions) / (factor * shape.RopeScale);
         }
     }
 

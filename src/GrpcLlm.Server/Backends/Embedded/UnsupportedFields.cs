@@ -5,12 +5,13 @@ using GrpcLlm.V1;
 namespace GrpcLlm.Server.Backends.Embedded;
 
 /// <summary>
-/// Names what a request asks for and a model that only continues text cannot do. Field paths are in proto names.
+/// Names what a request asks for and a model cannot do. Field paths are in proto names.
 /// </summary>
 internal static class UnsupportedFields
 {
-    private const string NoChatFormat =
-        "this model has no chat format: it continues plain text; send `prompt`, or one user message of text parts";
+    private const string OneMessage = "send `prompt`, or one user message of text parts, which are continued as plain text";
+
+    private const string NoChatFormat = $"this model has no chat format; {OneMessage}";
 
     private const string NoOwnCalls =
         "this model cannot choose to call a tool: set tool_choice.mode to TOOL_CHOICE_MODE_REQUIRED or _NONE";
@@ -19,19 +20,21 @@ internal static class UnsupportedFields
 
     /// <summary>Adds a violation for each such field.</summary>
     /// <param name="request">A valid request.</param>
-    /// <param name="vocabularySize">Number of the model's tokens.</param>
+    /// <param name="model">The model.</param>
     /// <param name="structure">The shapes that its output can have.</param>
     /// <param name="violations">Where they go.</param>
     public static void Find(
-        GenerateRequest request, int vocabularySize, StructuredOutput structure, Violations violations)
+        GenerateRequest request, EmbeddedModel model, StructuredOutput structure, Violations violations)
     {
-        FindInConversation(request.Conversation, violations);
+        if (model.Chat is { } chat) chat.FindUnsupported(request, violations);
+        else FindInConversation(request.Conversation, model.ChatProblem, violations);
         FindInTools(request, violations);
         FindInShape(request, violations);
         structure.FindUnsupported(request, violations);
         FindInReasoning(request.Reasoning, violations);
         if (request.Sampling is { } sampling)
         {
+            int vocabularySize = model.Vocabulary.Count;
             foreach (uint id in sampling.LogitBias.Keys.Order().Where(id => id >= vocabularySize))
                 violations.Add($"sampling.logit_bias[{id}]", $"this model's token ids are 0 to {vocabularySize - 1}");
         }
@@ -41,28 +44,32 @@ internal static class UnsupportedFields
             violations.Add($"provider_options_json[{kind}]", "this model has no options of its own");
     }
 
-    private static void FindInConversation(Conversation? conversation, Violations violations)
+    /// <summary>Name of the member that a part holds.</summary>
+    public static string MemberOf(ContentPart part) => part.ContentCase switch
+    {
+        ContentPart.ContentOneofCase.Text => "text",
+        ContentPart.ContentOneofCase.Image => "image",
+        ContentPart.ContentOneofCase.Reasoning => "reasoning",
+        ContentPart.ContentOneofCase.ToolCall => "tool_call",
+        ContentPart.ContentOneofCase.ToolResult => "tool_result",
+        ContentPart.ContentOneofCase.Refusal => "refusal",
+        _ => "content",
+    };
+
+    private static void FindInConversation(Conversation? conversation, string? chatProblem, Violations violations)
     {
         if (conversation is null) return;
-        if (conversation.Messages is not [{ Role: Role.User }])
+        string reason = chatProblem is null ? NoChatFormat : $"the chat template of this model is not understood: {chatProblem}; {OneMessage}";
+        if (conversation.Messages is not [{ Role: Role.User } message])
         {
-            violations.Add("conversation.messages", NoChatFormat);
+            violations.Add("conversation.messages", reason);
             return;
         }
 
-        for (int i = 0; i < conversation.Messages[0].Parts.Count; i++)
+        for (int i = 0; i < message.Parts.Count; i++)
         {
-            string? member = conversation.Messages[0].Parts[i].ContentCase switch
-            {
-                ContentPart.ContentOneofCase.Text => null,
-                ContentPart.ContentOneofCase.Image => "image",
-                ContentPart.ContentOneofCase.Reasoning => "reasoning",
-                ContentPart.ContentOneofCase.ToolCall => "tool_call",
-                ContentPart.ContentOneofCase.ToolResult => "tool_result",
-                ContentPart.ContentOneofCase.Refusal => "refusal",
-                _ => "content",
-            };
-            if (member is not null) violations.Add($"conversation.messages[0].parts[{i}].{member}", NoChatFormat);
+            if (message.Parts[i].ContentCase != ContentPart.ContentOneofCase.Text)
+                violations.Add($"conversation.messages[0].parts[{i}].{MemberOf(message.Parts[i])}", reason);
         }
     }
 

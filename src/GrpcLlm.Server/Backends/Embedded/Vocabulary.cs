@@ -35,6 +35,13 @@ internal sealed class Vocabulary
     // End of text, of a turn, of a message: a model may have several ways to end.
     private static readonly string[] EndKeys = ["eos_token_id", "eot_token_id", "eom_token_id"];
 
+    // Names under which models end a turn or a text, whether or not a key of the file says so.
+    private static readonly HashSet<string> EndNames = new(StringComparer.Ordinal)
+    {
+        "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|end_of_text|>", "<|endoftext|>", "<end_of_turn>",
+        "<|end_of_turn|>",
+    };
+
     private readonly string[] _pieces;
     private readonly TokenKind[] _kinds;
     private readonly byte[][] _bytes;
@@ -54,8 +61,10 @@ internal sealed class Vocabulary
         }
 
         IsByteLevel = isByteLevel;
-        BeginOfText = ReadId(metadata, "bos_token_id");
-        bool addBegin = metadata.GetBoolean(Keys + "add_bos_token", !isByteLevel);
+        BeginToken = ReadId(metadata, "bos_token_id");
+        BeginOfText = BeginToken;
+        if (isByteLevel) Splitter = FindSplitter(metadata);
+        bool addBegin = metadata.GetBoolean(Keys + "add_bos_token", Splitter?.BeginsText ?? true);
         if (!addBegin) BeginOfText = null;
         else if (BeginOfText is null)
             throw new EmbeddedModelException($"{Keys}bos_token_id is missing, but a beginning of text is wanted");
@@ -66,7 +75,10 @@ internal sealed class Vocabulary
         }
 
         _ends = new bool[pieces.Length];
-        EndTokens = [.. EndKeys.Select(key => ReadId(metadata, key)).OfType<int>().Distinct()];
+        EndToken = ReadId(metadata, EndKeys[0]);
+        IEnumerable<int> named = Enumerable.Range(0, pieces.Length)
+            .Where(id => _kinds[id] is TokenKind.Control or TokenKind.UserDefined && EndNames.Contains(pieces[id]));
+        EndTokens = [.. EndKeys.Select(key => ReadId(metadata, key)).OfType<int>().Concat(named).Distinct()];
         foreach (int id in EndTokens) _ends[id] = true;
         UnknownToken = ReadId(metadata, "unknown_token_id");
     }
@@ -80,7 +92,19 @@ internal sealed class Vocabulary
     /// <summary>Token to put before every prompt; null for none.</summary>
     public int? BeginOfText { get; }
 
-    /// <summary>Tokens with which the model ends; may be empty.</summary>
+    /// <summary>The beginning of text, whether or not prompts begin with it; null for none.</summary>
+    public int? BeginToken { get; }
+
+    /// <summary>The end of text; null for none.</summary>
+    public int? EndToken { get; }
+
+    /// <summary>How words are cut; null unless <see cref="IsByteLevel"/>.</summary>
+    public WordSplitter? Splitter { get; }
+
+    /// <summary>
+    /// Tokens with which the model ends, its turn or its text: those that the file's keys name, and those with a name that
+    /// says so. May be empty.
+    /// </summary>
     public ImmutableArray<int> EndTokens { get; }
 
     /// <summary>Token of text that has none.</summary>
@@ -105,6 +129,9 @@ internal sealed class Vocabulary
 
     /// <summary>What it is.</summary>
     public TokenKind KindOf(int id) => _kinds[id];
+
+    /// <summary>Its written form, as in the file.</summary>
+    public string PieceOf(int id) => _pieces[id];
 
     /// <summary>Its bytes; for a control token its name.</summary>
     public ReadOnlyMemory<byte> BytesOf(int id) => _bytes[id];
@@ -159,6 +186,14 @@ internal sealed class Vocabulary
             default:
                 return Encoding.UTF8.GetBytes(piece);
         }
+    }
+
+    private static WordSplitter FindSplitter(GgufMetadata metadata)
+    {
+        const string key = Keys + "pre";
+        string name = metadata.GetString(key);
+        return WordSplitter.Find(name)
+            ?? throw new EmbeddedModelException($"{key} is '{name}'; only these are known: {WordSplitter.Names}");
     }
 
     private static byte ParseByte(int id, string piece)

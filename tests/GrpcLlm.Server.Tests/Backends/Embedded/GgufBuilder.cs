@@ -3,13 +3,14 @@ using System.Text;
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
 
 /// <summary>
-/// Writes GGUF files for tests, right or wrong: a tiny model of architecture llama that loads, with any key or tensor
-/// replaced. Weights are zero.
+/// Writes GGUF files for tests, right or wrong: a tiny model of architecture llama that loads, whose weights are zero, or
+/// another file, with any key or tensor replaced.
 /// </summary>
 internal sealed class GgufBuilder
 {
     private readonly Dictionary<string, object> _metadata = new(StringComparer.Ordinal);
     private readonly List<(string Name, ulong[] Dimensions, uint Type, int ByteLength, ulong? Offset)> _tensors = [];
+    private readonly Dictionary<string, byte[]> _contents = new(StringComparer.Ordinal);
 
     public uint Magic { get; set; } = 0x46554747;
 
@@ -53,6 +54,23 @@ internal sealed class GgufBuilder
             .Tensor("blk.0.ffn_down.weight", 8, 4);
     }
 
+    /// <summary>A file that is right.</summary>
+    public static GgufBuilder Of(string path)
+    {
+        using var file = GrpcLlm.Server.Backends.Embedded.GgufFile.Open(path);
+        byte[] bytes = File.ReadAllBytes(path);
+        var builder = new GgufBuilder();
+        foreach (string key in file.Metadata.Keys) builder.Key(key, file.Metadata.Find(key));
+        foreach (var tensor in file.Tensors.Values.OrderBy(tensor => tensor.Offset))
+        {
+            ulong[] dimensions = tensor.Rows == 1 ? [(ulong)tensor.Columns] : [(ulong)tensor.Columns, (ulong)tensor.Rows];
+            builder.TensorOf(tensor.Name, dimensions, (uint)tensor.Type, (int)tensor.ByteLength);
+            builder.Content(tensor.Name, bytes.AsSpan((int)tensor.Offset, (int)tensor.ByteLength).ToArray());
+        }
+
+        return builder;
+    }
+
     /// <summary>Sets a key; null removes it.</summary>
     public GgufBuilder Key(string key, object? value)
     {
@@ -68,7 +86,15 @@ internal sealed class GgufBuilder
     public GgufBuilder TensorOf(string name, ulong[] dimensions, uint type, int byteLength, ulong? offset = null)
     {
         RemoveTensor(name);
+        _contents.Remove(name);
         _tensors.Add((name, dimensions, type, byteLength, offset));
+        return this;
+    }
+
+    /// <summary>Sets the bytes of a tensor that is there.</summary>
+    public GgufBuilder Content(string name, byte[] content)
+    {
+        _contents[name] = content;
         return this;
     }
 
@@ -103,7 +129,14 @@ internal sealed class GgufBuilder
             end += (ulong)((byteLength + 31) / 32 * 32);
         }
 
-        writer.Write(new byte[((32 - (stream.Length % 32)) % 32) + (long)end]);
+        writer.Write(new byte[(32 - (stream.Length % 32)) % 32]);
+        foreach ((string name, _, _, int byteLength, _) in _tensors)
+        {
+            byte[] content = _contents.GetValueOrDefault(name, []);
+            writer.Write(content);
+            writer.Write(new byte[((byteLength + 31) / 32 * 32) - content.Length]);
+        }
+
         return stream.ToArray();
     }
 

@@ -169,12 +169,13 @@ public sealed class HostileFileTests : IDisposable
         { "llama.rope.dimension_count", 3u, "llama.rope.dimension_count is 3" },
         { "llama.rope.freq_base", -1f, "llama.rope.freq_base is -1" },
         { "llama.rope.scaling.type", "yarn", "llama.rope.scaling.type = yarn" },
-        { "llama.rope.scaling.factor", 8f, "llama.rope.scaling.factor = 8" },
+        { "llama.rope.scaling.factor", -8f, "llama.rope.scaling.factor is -8" },
+        { "llama.rope.scaling.attn_factor", 2f, "llama.rope.scaling.attn_factor = 2" },
         { "llama.expert_count", 8u, "llama.expert_count = 8" },
         { "llama.something_new", 1u, "llama.something_new = 1" },
         { "llama.vocab_size", 5u, "llama.vocab_size is 5" },
         { "tokenizer.ggml.model", "bert", "'bert'" },
-        { "tokenizer.ggml.pre", "llama-bpe", "'llama-bpe'" },
+        { "tokenizer.ggml.pre", "tekken", "'tekken'; only these are known: default, falcon3, gpt-2" },
         { "tokenizer.ggml.tokens", new[] { "a" }, "tokenizer.ggml.token_type has 260 entries for 1 tokens" },
         { "tokenizer.ggml.tokens", new[] { 1u }, "must be an array of String" },
         { "tokenizer.ggml.token_type", null, "tokenizer.ggml.tokens[258]" },
@@ -215,10 +216,48 @@ public sealed class HostileFileTests : IDisposable
     [Theory]
     [InlineData("llama.rope.scaling.type", "none")]
     [InlineData("llama.rope.scaling.factor", 1f)]
+    [InlineData("llama.rope.scaling.factor", 0f)]
+    [InlineData("llama.rope.scaling.type", "linear")]
     [InlineData("llama.expert_count", 0u)]
     [InlineData("llama.attention.key_length", 2u)]
     public void Load_KeyThatChangesNothing_Loads(string key, object value) =>
         Load(GgufBuilder.TinyModel().Key(key, value).Build()).Name.ShouldBe("tiny");
+
+    [Theory]
+    [InlineData("general.architecture")]
+    [InlineData("tokenizer.ggml.pre")]
+    [InlineData("llama.rope.scaling.type")]
+    public void Load_WordsOfAnyLengthInAMessage_AreCutToALine(string key)
+    {
+        byte[] file = GgufBuilder.TinyModel().Key(key, "a\r\nforged " + new string('x', 100_000)).Build();
+        string message = Should.Throw<EmbeddedModelException>(() => Load(file)).Message;
+        message.Length.ShouldBeLessThanOrEqualTo(1001);
+        message.ShouldContain("a  forged");
+    }
+
+    [Fact]
+    public void Load_NamesOfAnyLength_AreCutToALine()
+    {
+        EmbeddedModel model = Load(GgufBuilder.TinyModel()
+            .Key("general.name", "a\n" + new string('x', 97) + "😀" + new string('y', 100_000))
+            .Key("general.description", new string('d', 100_000))
+            .Key("general.author", new string('z', 100)).Build());
+        model.Name.ShouldBe("a " + new string('x', 97) + "…");
+        model.Description.ShouldBe(new string('d', 1000) + "…");
+        model.Author.ShouldBe(new string('z', 100));
+    }
+
+    [Fact]
+    public void Load_ByteMissing_IsRefusedUnlessItIsNeverNeededOrThereIsATokenForTheUnknown()
+    {
+        string[] tokens = [.. Enumerable.Range(0, 256).Select(value => ByteAlphabet.ToCharacter((byte)value).ToString()), "ab", "abc", "<user>", "<end>"];
+        tokens[0xC0] = tokens[0xFF] = "never";
+        Load(GgufBuilder.TinyModel().Key("tokenizer.ggml.tokens", tokens).Build());
+        tokens['q'] = "gone";
+        Refuse(GgufBuilder.TinyModel().Key("tokenizer.ggml.tokens", tokens).Build(), "no token for the byte 0x71");
+        Load(GgufBuilder.TinyModel().Key("tokenizer.ggml.tokens", tokens).Key("tokenizer.ggml.unknown_token_id", 259u).Build())
+            .Tokenizer.Encode("aq").ShouldBe(['a', 259]);
+    }
 
     private static byte[] WithOutputNorm(ulong[] dimensions, uint type, int byteLength, ulong? offset = null) =>
         GgufBuilder.TinyModel().TensorOf("output_norm.weight", dimensions, type, byteLength, offset).Build();

@@ -1,4 +1,5 @@
 using GrpcLlm.Server.Backends.Embedded;
+using GrpcLlm.Server.Backends.Embedded.Chat;
 using GrpcLlm.Server.Backends.Embedded.Kernels;
 
 namespace GrpcLlm.Server.Tests.Backends.Embedded;
@@ -68,6 +69,7 @@ public sealed class ReferenceVectorTests
     [InlineData(TestModels.Default)]
     [InlineData(TestModels.GroupedHeads)]
     [InlineData(TestModels.SentencePiece)]
+    [InlineData(TestModels.RopeFactors)]
     [InlineData(TestModels.KQuants)]
     public void Forward_AnyPath_GivesTheSameBits(string model)
     {
@@ -98,6 +100,22 @@ public sealed class ReferenceVectorTests
             tokenizer.Encode(entry.Text).ShouldBe(entry.Ids, entry.Text);
         foreach (ReferencePrompt prompt in vectors.Prompts)
             tokenizer.EncodePrompt(prompt.Text).ShouldBe(prompt.Ids, prompt.Text);
+    }
+
+    [Theory]
+    [InlineData(TestModels.GroupedHeads)]
+    [InlineData(TestModels.SentencePiece)]
+    [InlineData(TestModels.RopeFactors)]
+    [InlineData(TestModels.KQuants)]
+    public void EncodeChat_ReferenceTextsByATemplate_GivesReferenceIds(string name)
+    {
+        Tokenizer tokenizer = TestModels.Model(name).Tokenizer;
+        foreach (ReferenceTokens entry in TestModels.Vectors(name).TokenizerSpecial.ShouldNotBeNull())
+        {
+            int begin = tokenizer.Vocabulary.BeginOfText!.Value;
+            int[] expected = entry.Ids[0] == begin ? entry.Ids : [begin, .. entry.Ids];
+            tokenizer.EncodeChat(new ChatPrompt(MarkedText.Of(entry.Text)), new HashSet<int>()).ShouldBe(expected, entry.Text);
+        }
     }
 
     private static KernelSet PathOf(string name) => Paths.Single(path => path.Name == name);

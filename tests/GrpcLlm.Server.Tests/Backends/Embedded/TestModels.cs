@@ -41,7 +41,8 @@ internal static class TestModels
         Path.Combine(AppContext.BaseDirectory, "Backends", "Embedded", "Data", file);
 }
 
-internal sealed record ReferenceVectors(ReferencePrompt[] Prompts, ReferenceTokens[] Tokenizer);
+internal sealed record ReferenceVectors(
+    ReferencePrompt[] Prompts, ReferenceTokens[] Tokenizer, ReferenceTokens[]? TokenizerSpecial);
 
 internal sealed record ReferencePrompt(
     string Text,

@@ -6,32 +6,6 @@ namespace GrpcLlm.Server.Tests.Backends.Embedded;
 public sealed class TokenizerTests
 {
     [Theory]
-    [InlineData("Hello world", "Hello| world")]
-    [InlineData("I'll we've 'tis it's DON'T", "I|'ll| we|'ve| '|tis| it|'s| DON|'|T")]
-    [InlineData("a  b   ", "a| | b|   ")]
-    [InlineData(" a\n\nb", " a|\n|\n|b")]
-    [InlineData("\t x", "\t| x")]
-    [InlineData("x1y22 3", "x|1|y|22| 3")]
-    [InlineData("...!? ;", "...!?| ;")]
-    [InlineData("𝒜𝒷 𝟙😀", "𝒜𝒷| 𝟙|😀")]
-    [InlineData("é ½Ⅷ_", "é| ½Ⅷ|_")]
-    [InlineData("' '", "'| '")]
-    [InlineData(" ", " ")]
-    [InlineData("\u00a0\u2003x", "\u00a0|\u2003|x")]
-    public void FirstWord_Repeated_CutsAsGpt2Does(string text, string words)
-    {
-        var found = new List<string>();
-        for (int start = 0; start < text.Length;)
-        {
-            int length = Gpt2WordSplitter.FirstWord(text.AsSpan(start));
-            found.Add(text.Substring(start, length));
-            start += length;
-        }
-
-        found.ShouldBe(words.Split('|'));
-    }
-
-    [Theory]
     [InlineData(TestModels.Default)]
     [InlineData(TestModels.SentencePiece)]
     public void Encode_AnyText_ComesBackUnchanged(string name)
@@ -68,6 +42,31 @@ public sealed class TokenizerTests
         tokenizer.Encode("abc<user>ab<user><end>").ShouldBe([257, 258, 256, 258, .. end]);
     }
 
+    [Theory]
+    [InlineData("llama-bpe", true)]
+    [InlineData("qwen2", false)]
+    [InlineData("gpt-2", false)]
+    public void Encode_WordThatIsATokenButNoMerge_IsTakenWholeByLlama3Alone(string splitter, bool isWhole)
+    {
+        Tokenizer tokenizer = Tiny(builder => builder
+            .Key("tokenizer.ggml.pre", splitter).Key("tokenizer.ggml.merges", Array.Empty<string>()).Key("tokenizer.ggml.add_bos_token", null)).Tokenizer;
+        tokenizer.Encode("abc").ShouldBe(isWhole ? [257] : ['a', 'b', 'c']);
+        tokenizer.Encode("abcd").ShouldBe(['a', 'b', 'c', 'd']);
+        tokenizer.Vocabulary.BeginOfText.ShouldBe(isWhole ? 259 : null); // by default
+    }
+
+    [Fact]
+    public void Encode_ManyUserDefinedTokens_NeedsNoDeepStack()
+    {
+        string[] names = [.. Enumerable.Range(0, 4_000).Select(i => $"<u{i:0000}>")];
+        string[] tokens = [.. Enumerable.Range(0, 256).Select(value => ByteAlphabet.ToCharacter((byte)value).ToString()), .. names];
+        Tokenizer tokenizer = Tiny(builder => builder
+            .Key("tokenizer.ggml.tokens", tokens).Key("tokenizer.ggml.merges", Array.Empty<string>())
+            .Key("tokenizer.ggml.token_type", (int[])[.. Enumerable.Repeat(1, 256), .. Enumerable.Repeat(4, names.Length)])
+            .Tensor("token_embd.weight", 4, (ulong)tokens.Length)).Tokenizer;
+        tokenizer.Encode(string.Concat(names)).ShouldBe(Enumerable.Range(256, names.Length));
+    }
+
     [Fact]
     public void Encode_LoneSurrogate_IsReadAsReplacementCharacter()
     {
@@ -95,10 +94,12 @@ public sealed class TokenizerTests
         tokenizer.Encode(new string('e', 500_000)).Count.ShouldBeGreaterThan(30_000);
     }
 
-    private static EmbeddedModel Tiny()
+    private static EmbeddedModel Tiny(Action<GgufBuilder>? change = null)
     {
+        GgufBuilder builder = GgufBuilder.TinyModel();
+        change?.Invoke(builder);
         string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        File.WriteAllBytes(path, GgufBuilder.TinyModel().Build());
+        File.WriteAllBytes(path, builder.Build());
         try
         {
             return EmbeddedModel.Load(path);

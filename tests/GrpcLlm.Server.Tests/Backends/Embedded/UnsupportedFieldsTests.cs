@@ -70,10 +70,10 @@ public sealed class UnsupportedFieldsTests
     private static Violations Find(string members)
     {
         var violations = new Violations();
+        EmbeddedModel model = TestModels.Model(TestModels.Default);
         string json = "{" + members.Replace("\\'", "\\\"").Replace('\'', '"') + "}";
         UnsupportedFields.Find(
-            GenerateRequest.Parser.ParseJson(json), vocabularySize: 2048,
-            new StructuredOutput(TestModels.Model(TestModels.Default).Vocabulary), violations);
+            GenerateRequest.Parser.ParseJson(json), model, new StructuredOutput(model.Vocabulary), violations);
         return violations;
     }
 }

@@ -6,12 +6,15 @@ namespace GrpcLlm.Server.Tests.Backends.Embedded.Structured;
 
 /// <summary>
 /// Whatever the schema and whatever the model would like to say: what ends is valid, judged by
-/// <see cref="SchemaValidator"/>. <c>GRPCLLM_SCHEMAS</c> is the number of schemas, 300 by default.
+/// <see cref="SchemaValidator"/>. <c>GRPCLLM_SCHEMAS</c> is the number of schemas, 300 by default, of which the model itself
+/// writes 15; a number that is set holds for the model too.
 /// </summary>
 public sealed class StructuredPropertyTests(ITestOutputHelper output)
 {
     private static readonly int Count =
         int.TryParse(Environment.GetEnvironmentVariable("GRPCLLM_SCHEMAS"), out var count) ? count : 300;
+
+    private static readonly int CountByModel = Count == 300 ? 15 : Count;
 
     [Fact]
     public void RandomSchema_RandomLogits_WhatEndsIsValidAndEverythingEnds()
@@ -87,10 +90,11 @@ public sealed class StructuredPropertyTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void RandomSchema_TheModelItself_WhatEndsIsValid()
+    public void RandomSchema_TheModelItselfAfterAnyPrompt_EndsAndIsValid()
     {
         EmbeddedModel model = TestModels.Model(TestModels.Default);
         var prompts = TestModels.Vectors(TestModels.Default).Prompts;
+        int written = 0;
         using var run = new ModelRun(TestModels.Default);
         var scratch = new SamplerScratch(model.Vocabulary.Count);
         Properties.HoldsForSeeds(
@@ -99,23 +103,28 @@ public sealed class StructuredPropertyTests(ITestOutputHelper output)
                 var schema = new RandomSchemas(random).Next();
                 if (StructuredRun.TryCompile(schema, out _) is not { } grammar || grammar.ShortestDocument > 200) return;
                 const int maxTokens = 200;
-                int[] prompt = [.. model.Tokenizer.EncodePrompt(prompts[random.Next(prompts.Length)].Text).Take(ModelRun.MaxTokens)];
+                int[] prompt = random.Next(2) == 0
+                    ? [.. prompts[random.Next(prompts.Length)].Ids.Take(ModelRun.MaxTokens)]
+                    : [.. Enumerable.Range(0, random.Next(1, ModelRun.MaxTokens)).Select(_ => random.Next(model.Vocabulary.Count))];
                 var constraint = new TokenConstraint(grammar, StructuredRun.Trie, maxTokens);
                 var sampler = new Sampler(new SamplingPlan { Seed = random.Next() }, model.Vocabulary.EndTokens, prompt, constraint);
                 var text = new Utf8Assembler(model.Vocabulary);
-                var written = "";
+                var answer = "";
                 using var cache = run.Open();
                 int[] next = prompt;
                 for (var i = 0; i < maxTokens && !constraint.IsComplete; i++)
                 {
                     int token = sampler.Sample(run.Feed(cache, next), scratch);
                     if (model.Vocabulary.IsEnd(token)) break;
-                    written += text.Append(token);
+                    answer += text.Append(token);
                     next = [token];
                 }
 
-                SchemaValidator.Fault(schema, written).ShouldBeNull($"{schema} gave {written}");
+                SchemaValidator.Fault(schema, answer).ShouldBeNull($"{schema} gave {answer}");
+                written++;
             },
-            Math.Max(Count / 20, 8));
+            CountByModel);
+        output.WriteLine($"{written} answers of the model");
+        written.ShouldBeGreaterThan(CountByModel / 2);
     }
 }
