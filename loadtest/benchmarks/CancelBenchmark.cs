@@ -89,5 +89,5 @@ internal static class CancelBenchmark
 
     private static void Print(string what, List<double> times) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture,
-        $"  {what,-38} p50 {RelayBenchmark.Percentile(times, 0.5),7:0.00}  p99 {RelayBenchmark.Percentile(times, 0.99),7:0.00}  max {times.Max(),7:0.00}"));
+        $"  {what,-38} p50 {Statistics.Percentile(times, 0.5),7:0.00}  p99 {Statistics.Percentile(times, 0.99),7:0.00}  max {times.Max(),7:0.00}"));
 }

@@ -77,7 +77,7 @@ internal static class FairnessBenchmark
     }
 
     private static double At(List<double> values, double share) =>
-        values.Count == 0 ? double.NaN : RelayBenchmark.Percentile(values, share);
+        values.Count == 0 ? double.NaN : Statistics.Percentile(values, share);
 
     private readonly record struct Result(bool Served, double QueueMs, double FirstTokenMs);
 
