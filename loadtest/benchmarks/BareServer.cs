@@ -51,11 +51,12 @@ internal sealed class BareServer(HttpClient http) : GenerationService.Generation
     public override Task Generate(GenerateRequest request, IServerStreamWriter<TokenChunk> responseStream, ServerCallContext context) =>
         request.Model == "relay" ? RelayAsync(request, responseStream, context) : WriteAsync(request, responseStream, context);
 
-    /// <summary>The messages of this service's simulator, fields and all, at a pace that the request's metadata tells.</summary>
+    /// <summary>The messages of this service's simulator, fields and all, at a pace that the request's metadata tells, or one and no more.</summary>
     private static async Task WriteAsync(GenerateRequest request, IServerStreamWriter<TokenChunk> stream, ServerCallContext context)
     {
         var tokens = request.Limits.MaxOutputTokens;
         var pace = context.RequestHeaders.GetValue("pace-ms");
+        var isIdle = context.RequestHeaders.GetValue("idle") is not null;
         using var timer = pace is null ? null
             : new PeriodicTimer(TimeSpan.FromMilliseconds(double.Parse(pace, CultureInfo.InvariantCulture)));
         var start = TimeProvider.System.GetTimestamp();
@@ -70,6 +71,7 @@ internal sealed class BareServer(HttpClient http) : GenerationService.Generation
             if (n == 0) chunk.Started = new Started { RequestId = "bare", Model = request.Model, Backend = "bare" };
             await stream.WriteAsync(chunk);
             chunk.Started = null;
+            if (isIdle) await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.CancellationToken);
         }
     }
 

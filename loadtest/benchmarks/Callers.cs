@@ -1,4 +1,5 @@
 using System.Text;
+using Grpc.Core;
 using Grpc.Net.Client;
 using GrpcLlm.V1;
 
@@ -51,31 +52,20 @@ internal sealed class SseCaller(string name, Uri address) : ICaller
 }
 
 /// <summary>Reads the service's stream through a generated stub.</summary>
-internal sealed class GrpcCaller : ICaller
+internal sealed class GrpcCaller(string name, Uri address, string model, Metadata? headers = null) : ICaller
 {
-    private readonly GrpcChannel _channel;
-    private readonly GenerationService.GenerationServiceClient _client;
-    private readonly string _model;
+    private readonly GrpcChannel _channel = GrpcChannel.ForAddress(address);
+    private GenerationService.GenerationServiceClient? _client;
 
-    public GrpcCaller(string name, Uri address, string model)
-    {
-        Name = name;
-        _model = model;
-        _channel = GrpcChannel.ForAddress(address);
-        _client = new GenerationService.GenerationServiceClient(_channel);
-    }
+    public string Name => name;
 
-    public string Name { get; }
-
-    public GenerationService.GenerationServiceClient Client => _client;
+    public GenerationService.GenerationServiceClient Client => _client ??= new GenerationService.GenerationServiceClient(_channel);
 
     public async Task<CallResult> CallAsync(int tokens)
     {
         var start = TimeProvider.System.GetTimestamp();
-        using var call = _client.Generate(new GenerateRequest
-        {
-            Model = _model, Prompt = "p", Limits = new GenerationLimits { MaxOutputTokens = (uint)tokens },
-        });
+        using var call = Client.Generate(
+            new GenerateRequest { Model = model, Prompt = "p", Limits = new GenerationLimits { MaxOutputTokens = (uint)tokens } }, headers);
         var first = TimeSpan.Zero;
         uint count = 0;
         var messages = 0;

@@ -14,7 +14,17 @@ internal static class EmbeddedBenchmark
     private const int Rounds = 3;
     private const int PromptTokens = 400;
 
-    public static async Task RunAsync()
+    public static async Task RunAsync(Report report)
+    {
+        report.Section("The embedded model", """
+            Tokens a second of the model in this process, in all and for each second of processor time, beside llama.cpp (npm's
+            node-llama-cpp) on one thread; and what a long prompt does to streams that run.
+            """);
+        if (report.Quick) report.Note("Left out of the short form.");
+        else await report.CaptureAsync(MeasureAsync);
+    }
+
+    private static async Task MeasureAsync()
     {
         var llama = await LlamaCpp.InstallAsync();
         Console.WriteLine($"embedded: {Environment.ProcessorCount} cores; median of {Rounds} rounds; ratios to llama.cpp on one thread");

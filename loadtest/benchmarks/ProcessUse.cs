@@ -1,16 +1,17 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace GrpcLlm.Benchmarks;
 
-/// <summary>What a process and its children use, as Linux tells it (proc(5)).</summary>
-internal static class ProcessUse
+/// <summary>What a process and its children use, as Linux tells it (proc(5), clock_gettime(2)).</summary>
+internal static partial class ProcessUse
 {
-    // sysconf(_SC_CLK_TCK), which is 100 wherever .NET runs on Linux.
-    private const double TicksPerSecond = 100;
+    // CPUCLOCK_SCHED in the kernel's encoding of the clock of another process, as clock_getcpuclockid(3) makes it.
+    private const int ScheduledTime = 2;
 
-    /// <summary>Processor time since its start, user and kernel.</summary>
+    /// <summary>Processor time since its start, user and kernel, to the nanosecond (/proc counts in 10 ms).</summary>
     public static TimeSpan ProcessorTime(int id) =>
-        TimeSpan.FromSeconds(Family(id).Sum(static one => Ticks(one)) / TicksPerSecond);
+        TimeSpan.FromMicroseconds(Family(id).Sum(static one => Microseconds(one)));
 
     /// <summary>Bytes of memory in use (VmRSS).</summary>
     public static long ResidentBytes(int id) => Family(id).Sum(static one => Kilobytes(one, "VmRSS:")) * 1024;
@@ -25,17 +26,24 @@ internal static class ProcessUse
         return all;
     }
 
-    private static double Ticks(int id)
-    {
-        // The name of the program, in parentheses, may hold spaces; utime and stime are fields 14 and 15.
-        var stat = File.ReadAllText($"/proc/{id}/stat");
-        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-        return double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture);
-    }
+    private static double Microseconds(int id) => clock_gettime((~id << 3) | ScheduledTime, out var time) == 0
+        ? (time.Seconds * 1e6) + (time.Nanoseconds / 1e3)
+        : throw new InvalidOperationException($"The processor time of process {id} cannot be read.");
 
     private static long Kilobytes(int id, string name)
     {
         var line = File.ReadLines($"/proc/{id}/status").First(one => one.StartsWith(name, StringComparison.Ordinal));
         return long.Parse(line[name.Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture);
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int clock_gettime(int clock, out Timespec time);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Timespec
+    {
+        public nint Seconds;
+        public nint Nanoseconds;
     }
 }

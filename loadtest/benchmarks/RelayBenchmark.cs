@@ -91,6 +91,12 @@ internal static class RelayBenchmark
             Report.Number(Statistics.Percentile(times[target], 0.99), 3),
             target.HasProcess ? Report.Number(used[target].TotalMicroseconds / times[target].Count, 0) : "",
         })]);
+        if (targets.Find(static target => target.Caller.Name == "nginx") is not { } nginx) return;
+        var own = targets.First(static target => target.Caller.Name == "grpcllm");
+        var (added, addedByNginx) = (Statistics.Median(times[own]) - direct, Statistics.Median(times[nginx]) - direct);
+        report.Goal(
+            "TTFT added to direct, 1 caller, p50", $"less than nginx adds ({Report.Number(addedByNginx, 3)} ms)",
+            $"{Report.Number(added, 3)} ms", added < addedByNginx);
     }
 
     private static async Task MeasureThroughputAsync(Report report, List<Target> targets, int callers, int tokens)
@@ -117,11 +123,18 @@ internal static class RelayBenchmark
         {
             target.Caller.Name,
             Report.Whole(Statistics.Median(rates[target])),
-            Report.Number(Statistics.Median([.. rates[target].Select((rate, round) => rate / direct[round])]), 2),
+            Report.Number(ShareOf(target), 2),
             target.HasProcess ? Report.Number(Statistics.Median(costs[target]), 2) : "",
             Report.Number((double)rounds * callers * tokens / messages[target], 2),
             target.HasProcess ? Report.Number(target.ResidentBytes / (1024.0 * 1024), 0) : "",
         })]);
+        if (callers != 16 || targets.Find(static target => target.Caller.Name == "nginx") is not { } nginx) return;
+        var (share, shareOfNginx) = (ShareOf(targets.First(static target => target.Caller.Name == "grpcllm")), ShareOf(nginx));
+        report.Goal(
+            "tokens/s relayed, 16 callers, of direct", $"at least nginx's ({Report.Number(shareOfNginx, 2)})",
+            Report.Number(share, 2), share >= shareOfNginx);
+
+        double ShareOf(Target target) => Statistics.Median([.. rates[target].Select((rate, round) => rate / direct[round])]);
     }
 
     /// <summary>Calls at once: how many tokens a second all of them got, and in how many messages.</summary>

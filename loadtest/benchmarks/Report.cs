@@ -11,6 +11,7 @@ namespace GrpcLlm.Benchmarks;
 internal sealed class Report(bool quick)
 {
     private readonly StringBuilder _markdown = new();
+    private readonly List<string[]> _goals = [];
 
     /// <summary>Whether to measure in a short form.</summary>
     public bool Quick => quick;
@@ -20,6 +21,16 @@ internal sealed class Report(bool quick)
 
     /// <summary>The one number for the full form, the other for the short one.</summary>
     public int Pick(int full, int inShort) => quick ? inShort : full;
+
+    /// <summary>What was to be reached and what was: figure, goal, measured, whether it is met.</summary>
+    public IReadOnlyList<string[]> Goals => _goals;
+
+    /// <summary>Sets a goal against what was measured.</summary>
+    public void Goal(string figure, string goal, string measured, bool isMet)
+    {
+        _goals.Add([figure, goal, measured, isMet ? "yes" : "no"]);
+        Console.WriteLine($"goal: {figure}: {goal}; measured {measured}{(isMet ? "" : ": MISSED")}\n");
+    }
 
     /// <summary>Begins a section.</summary>
     public void Section(string title, string text)
@@ -32,7 +43,10 @@ internal sealed class Report(bool quick)
     public void Note(string text) => Add(text.Trim() + "\n");
 
     /// <summary>Adds a table: the first column is text, the others are figures.</summary>
-    public void Table(string[] columns, IReadOnlyList<string[]> rows)
+    public void Table(string[] columns, IReadOnlyList<string[]> rows) => Add(Format(columns, rows));
+
+    /// <summary>A table as Markdown, its columns set under one another.</summary>
+    public static string Format(string[] columns, IReadOnlyList<string[]> rows)
     {
         var widths = columns.Select((column, index) => rows.Select(row => row[index].Length).Append(column.Length).Max()).ToArray();
         var table = new StringBuilder();
@@ -42,7 +56,7 @@ internal sealed class Report(bool quick)
             table.Append(index == 0 ? ' ' + new string('-', widths[0]) + " |" : ' ' + new string('-', widths[index] - 1) + ": |");
         table.Append('\n');
         foreach (var row in rows) AddRow(row);
-        Add(table.ToString());
+        return table.ToString();
 
         void AddRow(string[] cells)
         {

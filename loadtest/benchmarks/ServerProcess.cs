@@ -17,15 +17,11 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     public Uri Address { get; }
 
+    /// <summary>Told each line that it writes, from the time it listens.</summary>
+    public Action<string>? Wrote { get; set; }
+
     /// <summary>Processor time that it has used since its start.</summary>
-    public TimeSpan ProcessorTime
-    {
-        get
-        {
-            _process.Refresh();
-            return _process.TotalProcessorTime;
-        }
-    }
+    public TimeSpan ProcessorTime => ProcessUse.ProcessorTime(_process.Id);
 
     /// <summary>Bytes of memory that it holds.</summary>
     public long ResidentBytes => ProcessUse.ResidentBytes(_process.Id);
@@ -71,15 +67,19 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         var listening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var addresses = new List<Uri>();
         var process = Process.Start(start) ?? throw new InvalidOperationException("The server did not start.");
+        ServerProcess? server = null;
         process.OutputDataReceived += (_, output) =>
         {
+            if (output.Data is { } line) Volatile.Read(ref server)?.Wrote?.Invoke(line);
+            if (listening.Task.IsCompleted) return;
             if (output.Data is null) listening.TrySetException(new InvalidOperationException("The server ended before it listened."));
             else if (Listening().Match(output.Data) is { Success: true } match) addresses.Add(new Uri(match.Groups["url"].Value));
             if (addresses.Count == listeners) listening.TrySetResult();
         };
         process.BeginOutputReadLine();
         await listening.Task;
-        return new ServerProcess(process, addresses[0], addresses[^1]);
+        Volatile.Write(ref server, new ServerProcess(process, addresses[0], addresses[^1]));
+        return server;
     }
 
     [GeneratedRegex(@"Now listening on: (?<url>http://[\d.:]+)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
