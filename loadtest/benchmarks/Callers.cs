@@ -1,8 +1,12 @@
 using System.Text;
+using Grpc.Core;
 using Grpc.Net.Client;
 using GrpcLlm.V1;
 
 namespace GrpcLlm.Benchmarks;
+
+/// <summary>What one call brought.</summary>
+internal readonly record struct CallResult(TimeSpan FirstToken, int Tokens, int Messages);
 
 /// <summary>Something that streams tokens: reads one answer, tells when its first token came and how many there were.</summary>
 internal interface ICaller : IDisposable
@@ -11,8 +15,8 @@ internal interface ICaller : IDisposable
 
     /// <summary>Makes one call.</summary>
     /// <param name="tokens">Tokens to ask for.</param>
-    /// <returns>Time to the first token, and tokens received.</returns>
-    Task<(TimeSpan FirstToken, int Tokens)> CallAsync(int tokens);
+    /// <returns>Time to the first token, and tokens and messages received.</returns>
+    Task<CallResult> CallAsync(int tokens);
 }
 
 /// <summary>Reads server-sent events as an ordinary client of a provider does: line by line, text taken out.</summary>
@@ -22,7 +26,7 @@ internal sealed class SseCaller(string name, Uri address) : ICaller
 
     public string Name => name;
 
-    public async Task<(TimeSpan FirstToken, int Tokens)> CallAsync(int tokens)
+    public async Task<CallResult> CallAsync(int tokens)
     {
         var start = TimeProvider.System.GetTimestamp();
         using var request = new HttpRequestMessage(HttpMethod.Post, "chat/completions")
@@ -35,67 +39,44 @@ internal sealed class SseCaller(string name, Uri address) : ICaller
         await using var body = await response.Content.ReadAsStreamAsync();
         var first = TimeSpan.Zero;
         var count = 0;
-        await foreach (var item in System.Net.ServerSentEvents.SseParser.Create(body, static (_, data) => TextOf(data)).EnumerateAsync())
+        await foreach (var item in System.Net.ServerSentEvents.SseParser.Create(body, static (_, data) => BareServer.TextOf(data)).EnumerateAsync())
         {
             if (item.Data.Length == 0) continue;
             if (count++ == 0) first = TimeProvider.System.GetElapsedTime(start);
         }
 
-        return (first, count);
+        return new CallResult(first, count, count);
     }
 
     public void Dispose() => _http.Dispose();
-
-    private static string TextOf(ReadOnlySpan<byte> data)
-    {
-        var reader = new System.Text.Json.Utf8JsonReader(data);
-        if (data.IsEmpty || data[0] != '{') return "";
-        while (reader.Read())
-        {
-            if (reader.TokenType != System.Text.Json.JsonTokenType.PropertyName || !reader.ValueTextEquals("content"u8)) continue;
-            reader.Read();
-            return reader.GetString() ?? "";
-        }
-
-        return "";
-    }
 }
 
 /// <summary>Reads the service's stream through a generated stub.</summary>
-internal sealed class GrpcCaller : ICaller
+internal sealed class GrpcCaller(string name, Uri address, string model, Metadata? headers = null) : ICaller
 {
-    private readonly GrpcChannel _channel;
-    private readonly GenerationService.GenerationServiceClient _client;
-    private readonly string _model;
+    private readonly GrpcChannel _channel = GrpcChannel.ForAddress(address);
+    private GenerationService.GenerationServiceClient? _client;
 
-    public GrpcCaller(string name, Uri address, string model)
-    {
-        Name = name;
-        _model = model;
-        _channel = GrpcChannel.ForAddress(address);
-        _client = new GenerationService.GenerationServiceClient(_channel);
-    }
+    public string Name => name;
 
-    public string Name { get; }
+    public GenerationService.GenerationServiceClient Client => _client ??= new GenerationService.GenerationServiceClient(_channel);
 
-    public GenerationService.GenerationServiceClient Client => _client;
-
-    public async Task<(TimeSpan FirstToken, int Tokens)> CallAsync(int tokens)
+    public async Task<CallResult> CallAsync(int tokens)
     {
         var start = TimeProvider.System.GetTimestamp();
-        using var call = _client.Generate(new GenerateRequest
-        {
-            Model = _model, Prompt = "p", Limits = new GenerationLimits { MaxOutputTokens = (uint)tokens },
-        });
+        using var call = Client.Generate(
+            new GenerateRequest { Model = model, Prompt = "p", Limits = new GenerationLimits { MaxOutputTokens = (uint)tokens } }, headers);
         var first = TimeSpan.Zero;
         uint count = 0;
+        var messages = 0;
         while (await call.ResponseStream.MoveNext(CancellationToken.None))
         {
             if (count == 0) first = TimeProvider.System.GetElapsedTime(start);
             count += call.ResponseStream.Current.TokenCount;
+            messages++;
         }
 
-        return (first, (int)count);
+        return new CallResult(first, (int)count, messages);
     }
 
     public void Dispose() => _channel.Dispose();

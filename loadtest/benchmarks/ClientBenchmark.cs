@@ -70,8 +70,8 @@ internal static class ClientBenchmark
     }
 
     private static Cost Median(List<Cost> costs) => new(
-        RelayBenchmark.Percentile([.. costs.Select(static cost => cost.Nanoseconds)], 0.5),
-        RelayBenchmark.Percentile([.. costs.Select(static cost => cost.Bytes)], 0.5));
+        Statistics.Percentile([.. costs.Select(static cost => cost.Nanoseconds)], 0.5),
+        Statistics.Percentile([.. costs.Select(static cost => cost.Bytes)], 0.5));
 
     private static async Task RepeatAsync(Func<Task> read)
     {

@@ -14,7 +14,17 @@ internal static class EmbeddedBenchmark
     private const int Rounds = 3;
     private const int PromptTokens = 400;
 
-    public static async Task RunAsync()
+    public static async Task RunAsync(Report report)
+    {
+        report.Section("The embedded model", """
+            Tokens a second of the model in this process, in all and for each second of processor time, beside llama.cpp (npm's
+            node-llama-cpp) on one thread; and what a long prompt does to streams that run.
+            """);
+        if (report.Quick) report.Note("Left out of the short form.");
+        else await report.CaptureAsync(MeasureAsync);
+    }
+
+    private static async Task MeasureAsync()
     {
         var llama = await LlamaCpp.InstallAsync();
         Console.WriteLine($"embedded: {Environment.ProcessorCount} cores; median of {Rounds} rounds; ratios to llama.cpp on one thread");
@@ -89,7 +99,7 @@ internal static class EmbeddedBenchmark
             .Where(pair => pair.Second > from && pair.Second <= to)
             .Select(static pair => TimeProvider.System.GetElapsedTime(pair.First, pair.Second).TotalMilliseconds)
             .DefaultIfEmpty(0).Max()).ToList();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    {when,-16} {longest.Max(),7:0.0} ({RelayBenchmark.Percentile(longest, 0.5):0.0})"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    {when,-16} {longest.Max(),7:0.0} ({Statistics.Percentile(longest, 0.5):0.0})"));
     }
 
     private static async Task MeasurePrefixAsync()
@@ -104,7 +114,7 @@ internal static class EmbeddedBenchmark
             known.Add((await MeasureAsync(1, () => GenerateAsync(backend, prompt + " And then", 1))).Milliseconds);
         }
 
-        var (first, second) = (RelayBenchmark.Percentile(cold, 0.5), RelayBenchmark.Percentile(known, 0.5));
+        var (first, second) = (Statistics.Percentile(cold, 0.5), Statistics.Percentile(known, 0.5));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"  time to first token of {PromptTokens} tokens, p50: {first:0.00} ms; of the same and two words more: {second:0.00} ms ({first / second:0.0} times as fast)"));
@@ -151,7 +161,7 @@ internal static class EmbeddedBenchmark
         new Rate(Median(rates, static rate => rate.Prompt.Value), Median(rates, static rate => rate.Prompt.PerCpuSecond)));
 
     private static double Median(List<(Rate Output, Rate Prompt)> rates, Func<(Rate Output, Rate Prompt), double> value) =>
-        RelayBenchmark.Percentile(rates.ConvertAll(rate => value(rate)), 0.5);
+        Statistics.Percentile(rates.ConvertAll(rate => value(rate)), 0.5);
 
     private static void Print(
         string name, int streams, int threads, (Rate Output, Rate Prompt) rates, (Rate Output, Rate Prompt) reference)

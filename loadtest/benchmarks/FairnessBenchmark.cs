@@ -23,7 +23,17 @@ internal static class FairnessBenchmark
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan Measured = TimeSpan.FromSeconds(15);
 
-    public static async Task RunAsync()
+    public static async Task RunAsync(Report report)
+    {
+        report.Section("Fairness between tenants", """
+            What a calm tenant notices when another one floods the server at ten times what it may have: once with a limit of its
+            own, once held back by the queue alone.
+            """);
+        if (report.Quick) report.Note("Left out of the short form.");
+        else await report.CaptureAsync(MeasureAsync);
+    }
+
+    private static async Task MeasureAsync()
     {
         await using var server = await ServerProcess.StartAsync(
             "GrpcLlm:Backends:sim:Kind=simulator", "GrpcLlm:Backends:sim:TimeToFirstToken=00:00:00.050",
@@ -77,7 +87,7 @@ internal static class FairnessBenchmark
     }
 
     private static double At(List<double> values, double share) =>
-        values.Count == 0 ? double.NaN : RelayBenchmark.Percentile(values, share);
+        values.Count == 0 ? double.NaN : Statistics.Percentile(values, share);
 
     private readonly record struct Result(bool Served, double QueueMs, double FirstTokenMs);
 

@@ -19,6 +19,12 @@ internal sealed class NginxProcess : IAsyncDisposable
 
     public int Port { get; }
 
+    /// <summary>Processor time that it has used since its start.</summary>
+    public TimeSpan ProcessorTime => ProcessUse.ProcessorTime(_process.Id);
+
+    /// <summary>Bytes of memory that it holds.</summary>
+    public long ResidentBytes => ProcessUse.ResidentBytes(_process.Id);
+
     /// <summary>Starts it; null where it is not installed.</summary>
     public static async Task<NginxProcess?> StartAsync(int upstreamPort)
     {

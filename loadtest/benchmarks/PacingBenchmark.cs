@@ -56,7 +56,7 @@ internal static class PacingBenchmark
                 cpu = cpuTime() - cpu;
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"  {name,-32} {streams,8} {RelayBenchmark.Percentile(late, 0.5),8:0.000} {RelayBenchmark.Percentile(late, 0.99),8:0.000} {late.Max(),8:0.000} {cpu.TotalMicroseconds / late.Count,8:0.0}"));
+                    $"  {name,-32} {streams,8} {Statistics.Percentile(late, 0.5),8:0.000} {Statistics.Percentile(late, 0.99),8:0.000} {late.Max(),8:0.000} {cpu.TotalMicroseconds / late.Count,8:0.0}"));
             }
         }
     }

@@ -1,29 +1,91 @@
-using GrpcLlm.Benchmarks;
+namespace GrpcLlm.Benchmarks;
 
-// Everything runs on loopback and is bounded in count; what is started here is stopped here.
-(string Name, Func<Task> RunAsync)[] benchmarks =
-[
-    ("relay", RelayBenchmark.RunAsync),
-    ("cancel", CancelBenchmark.RunAsync),
-    ("fairness", FairnessBenchmark.RunAsync),
-    ("client", ClientBenchmark.RunAsync),
-    ("pacing", PacingBenchmark.RunAsync),
-    ("telemetry", TelemetryBenchmark.RunAsync),
-    ("embedded", EmbeddedBenchmark.RunAsync),
-    ("structured", StructuredBenchmark.RunAsync),
-];
-
-var unknown = args.Except(benchmarks.Select(static benchmark => benchmark.Name), StringComparer.Ordinal).ToList();
-if (unknown.Count > 0)
+/// <summary>
+/// <c>results [--quick]</c> runs what RESULTS.md tells and writes it; names run those benchmarks alone. Everything runs on
+/// loopback and is bounded in count; what is started here is stopped here.
+/// </summary>
+internal static class Program
 {
-    await Console.Error.WriteLineAsync(
-        $"There is no benchmark '{unknown[0]}'; there are {string.Join(", ", benchmarks.Select(static benchmark => benchmark.Name))}.");
-    return 2;
-}
+    /// <summary>First argument of the process that is the yardstick; not for users.</summary>
+    public const string BareServerCommand = "bare-server";
 
-foreach (var (name, runAsync) in benchmarks)
-{
-    if (args.Length == 0 || args.Contains(name, StringComparer.Ordinal)) await runAsync();
-}
+    private const string ResultsCommand = "results";
+    private const string QuickOption = "--quick";
 
-return 0;
+    private static readonly Benchmark[] Benchmarks =
+    [
+        new("relay", RelayBenchmark.RunAsync, InResults: true),
+        new("simulator", SimulatorBenchmark.RunAsync, InResults: true),
+        new("cancel", CancelBenchmark.RunAsync, InResults: true),
+        new("memory", MemoryBenchmark.RunAsync, InResults: true),
+        new("coldstart", ColdStartBenchmark.RunAsync, InResults: true),
+        new("allocations", AllocationBenchmark.RunAsync, InResults: true),
+        new("estimates", EstimateBenchmark.RunAsync, InResults: true),
+        new("embedded", EmbeddedBenchmark.RunAsync, InResults: true),
+        new("fairness", FairnessBenchmark.RunAsync, InResults: true),
+        new("client", static _ => ClientBenchmark.RunAsync(), InResults: false),
+        new("pacing", static _ => PacingBenchmark.RunAsync(), InResults: false),
+        new("telemetry", static _ => TelemetryBenchmark.RunAsync(), InResults: false),
+        new("structured", static _ => StructuredBenchmark.RunAsync(), InResults: false),
+    ];
+
+    public static async Task<int> Main(string[] args)
+    {
+        if (args is [BareServerCommand, ..])
+        {
+            await BareServer.RunAsync(args[1..]);
+            return 0;
+        }
+
+        var quick = args.Contains(QuickOption, StringComparer.Ordinal);
+        string[] names = [.. args.Where(static arg => arg != QuickOption)];
+        if (names is [ResultsCommand]) return await WriteResultsAsync(quick);
+
+        var unknown = names.Except(Benchmarks.Select(static benchmark => benchmark.Name), StringComparer.Ordinal).ToList();
+        if (unknown.Count > 0 || names.Length == 0)
+        {
+            await Console.Error.WriteLineAsync($"""
+                {(unknown.Count > 0 ? $"There is no benchmark '{unknown[0]}'." : "Name what to run.")}
+                  {ResultsCommand} [{QuickOption}]   all that loadtest/RESULTS.md tells, and writes it
+                  NAME… [{QuickOption}]    {string.Join(", ", Benchmarks.Select(static benchmark => benchmark.Name))}
+                """);
+            return 2;
+        }
+
+        var report = new Report(quick);
+        foreach (var benchmark in Benchmarks)
+        {
+            if (names.Contains(benchmark.Name, StringComparer.Ordinal)) await benchmark.RunAsync(report);
+        }
+
+        return 0;
+    }
+
+    private static async Task<int> WriteResultsAsync(bool quick)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        var facts = MachineFacts.Describe();
+        var report = new Report(quick);
+        var failed = 0;
+        foreach (var benchmark in Benchmarks.Where(static benchmark => benchmark.InResults))
+        {
+            try
+            {
+                await benchmark.RunAsync(report);
+            }
+            catch (Exception exception)
+            {
+                // The others are still worth having; the file says what is missing, and so does the exit code.
+                failed++;
+                report.Note($"**`{benchmark.Name}` failed: {exception.GetType().Name}: {exception.Message}**");
+                await Console.Error.WriteLineAsync(exception.ToString());
+            }
+        }
+
+        var path = await ResultsFile.WriteAsync(report, facts, TimeProvider.System.GetElapsedTime(start));
+        Console.WriteLine($"written: {Path.GetRelativePath(Repository.Root, path)}");
+        return failed == 0 ? 0 : 1;
+    }
+
+    private sealed record Benchmark(string Name, Func<Report, Task> RunAsync, bool InResults);
+}

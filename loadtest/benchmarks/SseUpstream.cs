@@ -7,7 +7,9 @@ namespace GrpcLlm.Benchmarks;
 
 /// <summary>
 /// An OpenAI-style upstream at the least cost: answers every request with server-sent events made beforehand, one send an
-/// event, as a provider writes tokens. <c>max_tokens</c> in the request tells how many; 0 keeps silent after the first.
+/// event, as a provider writes tokens. <c>max_tokens</c> in the request tells how many; without it the stream goes on until it
+/// is closed, as its model says: <c>silent</c> after the first token, <c>wait</c> before it, <c>flow</c> with a token every
+/// 200 ms.
 /// </summary>
 internal sealed class SseUpstream : IDisposable
 {
@@ -31,11 +33,11 @@ internal sealed class SseUpstream : IDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Called with the number in a silent stream's prompt (<c>p17</c>) and the time at which its socket was seen to close.</summary>
+    /// <summary>Called with the number in an endless stream's prompt (<c>p17</c>) and the time at which its socket was seen to close.</summary>
     public Action<int, long>? Closed { get; set; }
 
-    /// <summary>Called when a silent stream has begun.</summary>
-    public Action? Silent { get; set; }
+    /// <summary>Called when an endless stream has begun.</summary>
+    public Action? Begun { get; set; }
 
     public void Dispose() => _listener.Stop();
 
@@ -66,17 +68,15 @@ internal sealed class SseUpstream : IDisposable
         {
             while (await ReadRequestAsync(socket, buffer) is { } request)
             {
-                await socket.SendAsync(Head);
-                var (tokens, number) = request;
+                var (tokens, model, number) = request;
                 if (tokens == 0)
                 {
-                    await socket.SendAsync(Token);
-                    Silent?.Invoke();
-                    await WaitForCloseAsync(socket, buffer);
+                    await KeepOpenAsync(socket, model, buffer);
                     Closed?.Invoke(number, TimeProvider.System.GetTimestamp());
                     return;
                 }
 
+                await socket.SendAsync(Head);
                 for (var n = 0; n < tokens; n++) await socket.SendAsync(Token);
                 await socket.SendAsync(End);
             }
@@ -84,6 +84,35 @@ internal sealed class SseUpstream : IDisposable
         catch (SocketException)
         {
             // A caller that left.
+        }
+    }
+
+    private async Task KeepOpenAsync(Socket socket, string model, byte[] buffer)
+    {
+        if (model != "wait")
+        {
+            await socket.SendAsync(Head);
+            await socket.SendAsync(Token);
+        }
+
+        Begun?.Invoke();
+        using var over = new CancellationTokenSource();
+        var flowing = model == "flow" ? FlowAsync(socket, over.Token) : Task.CompletedTask;
+        await WaitForCloseAsync(socket, buffer);
+        await over.CancelAsync();
+        await flowing;
+    }
+
+    private static async Task FlowAsync(Socket socket, CancellationToken over)
+    {
+        try
+        {
+            using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(200), TimeProvider.System);
+            while (await timer.WaitForNextTickAsync(over)) await socket.SendAsync(Token, over);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException)
+        {
+            // Closed, which is what it goes on for.
         }
     }
 
@@ -102,7 +131,7 @@ internal sealed class SseUpstream : IDisposable
         }
     }
 
-    private static async Task<(int Tokens, int Number)?> ReadRequestAsync(Socket socket, byte[] buffer)
+    private static async Task<(int Tokens, string Model, int Number)?> ReadRequestAsync(Socket socket, byte[] buffer)
     {
         var filled = 0;
         while (true)
@@ -115,8 +144,14 @@ internal sealed class SseUpstream : IDisposable
             if (head < 0) continue;
             var length = Number(text, "content-length:");
             if (filled < head + 4 + length) continue;
-            return (Number(text, "_tokens\":"), Number(text, "\"p"));
+            return (Number(text, "_tokens\":"), Word(text, "\"model\":\""), Number(text, "\"p"));
         }
+    }
+
+    private static string Word(string text, string mark)
+    {
+        var at = text.IndexOf(mark, StringComparison.Ordinal) + mark.Length;
+        return text[at..text.IndexOf('"', at)];
     }
 
     private static int Number(string text, string mark)

@@ -56,12 +56,12 @@ internal static class TelemetryBenchmark
         Print("off", without);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"  on to off: chunks a second {1 / total:0.000} in all, {RelayBenchmark.Percentile(ratios, 0.5):0.000} by the median of rounds (quartiles {RelayBenchmark.Percentile(ratios, 0.25):0.000} to {RelayBenchmark.Percentile(ratios, 0.75):0.000}); processor time {withIt.MicrosecondsPerChunk / without.MicrosecondsPerChunk:0.000}"));
+            $"  on to off: chunks a second {1 / total:0.000} in all, {Statistics.Percentile(ratios, 0.5):0.000} by the median of rounds (quartiles {Statistics.Percentile(ratios, 0.25):0.000} to {Statistics.Percentile(ratios, 0.75):0.000}); processor time {withIt.MicrosecondsPerChunk / without.MicrosecondsPerChunk:0.000}"));
     }
 
     private static void Print(string name, Side side) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture,
-        $"  {name,-3} {RelayBenchmark.Percentile(side.Rates, 0.5),8:0} chunks a second (median), {side.MicrosecondsPerChunk:0.00} us of the server's processor time a chunk"));
+        $"  {name,-3} {Statistics.Percentile(side.Rates, 0.5),8:0} chunks a second (median), {side.MicrosecondsPerChunk:0.00} us of the server's processor time a chunk"));
 
     /// <summary>One of the two servers, and what it did.</summary>
     private sealed class Side(ServerProcess server) : IDisposable
@@ -77,7 +77,7 @@ internal static class TelemetryBenchmark
         {
             // While it floods, so the other side's turn does not count; exports and scrapes of that time do.
             var before = server.ProcessorTime;
-            Rates.Add(await RelayBenchmark.FloodAsync(_caller, Callers, TokensPerStream));
+            Rates.Add((await RelayBenchmark.FloodAsync(_caller, Callers, TokensPerStream)).Rate);
             _used += server.ProcessorTime - before;
         }
 

@@ -13,6 +13,12 @@ namespace GrpcLlm.Server.Streaming;
 /// </summary>
 internal sealed class ChunkWriter : IDisposable
 {
+    /// <summary>Bytes of messages that may wait for others before they are handed on together.</summary>
+    private const int MaxUnflushedBytes = 4096;
+
+    private static readonly WriteOptions HandOn = new();
+    private static readonly WriteOptions Gather = new(WriteFlags.BufferHint);
+
     private readonly IServerStreamWriter<TokenChunk> _stream;
     private readonly HttpResponse _response;
     private readonly StreamReset _reset;
@@ -21,6 +27,7 @@ internal sealed class ChunkWriter : IDisposable
     private readonly TimeSpan _stallTimeout;
     private Task _write = Task.CompletedTask;
     private TokenChunk? _inFlight;
+    private int _unflushedBytes;
     private long _stalledSince;
     private ITimer? _stallTimer;
     private bool _started;
@@ -44,7 +51,7 @@ internal sealed class ChunkWriter : IDisposable
     }
 
     /// <summary>Whether a write is in flight that must be settled before the next.</summary>
-    public bool IsBusy => _inFlight is not null;
+    public bool IsBusy { get; private set; }
 
     /// <summary>Completes when the write in flight does.</summary>
     public Task InFlight => _write;
@@ -55,9 +62,13 @@ internal sealed class ChunkWriter : IDisposable
     /// </summary>
     /// <param name="chunk">The message; untouched by others until it is done.</param>
     /// <param name="isLast">Whether to put the finish on it.</param>
+    /// <param name="gathers">
+    /// Whether it may wait for the next message, which is at hand perhaps. Where it is not, <see cref="Flush"/> must follow
+    /// before anything is awaited.
+    /// </param>
     /// <returns>The chunk, if it is done.</returns>
     /// <exception cref="CallFailureException">The client has gone, or was sent away for not reading.</exception>
-    public TokenChunk? Start(TokenChunk chunk, bool isLast = false)
+    public TokenChunk? Start(TokenChunk chunk, bool isLast = false, bool gathers = false)
     {
         chunk.Sequence = _record.LastSequence + 1;
         chunk.ElapsedUs = (ulong)_record.Clock.ElapsedMicroseconds;
@@ -71,11 +82,14 @@ internal sealed class ChunkWriter : IDisposable
         if (!_response.HasStarted) _response.Headers[CallTrailers.RequestId] = _record.RequestId;
         _record.MessageSent(chunk);
         if (isLast) chunk.Finish = _record.BuildFinish();
-        _record.ResponseBytes += chunk.CalculateSize();
+        var size = chunk.CalculateSize();
+        _record.ResponseBytes += size;
+        _unflushedBytes = gathers && _unflushedBytes + size < MaxUnflushedBytes ? _unflushedBytes + size : 0;
 
         // No token: one handed to a write cancels the whole request. The transport ends writes when the client goes.
         try
         {
+            _stream.WriteOptions = _unflushedBytes > 0 ? Gather : HandOn;
             _write = _stream.WriteAsync(chunk);
         }
         catch (Exception exception) when (IsClientGone(exception))
@@ -86,18 +100,36 @@ internal sealed class ChunkWriter : IDisposable
         if (_write.IsCompletedSuccessfully) return chunk;
 
         _inFlight = chunk;
-        _stalledSince = _record.Clock.ElapsedMicroseconds;
-        _states.SetStalled(true);
-        ArmStallTimer(_stallTimeout);
+        BeginStall();
         return null;
     }
 
-    /// <summary>Waits for the write in flight.</summary>
-    /// <returns>Its chunk, to be used again.</returns>
-    /// <exception cref="CallFailureException">The client has gone, or was sent away for not reading.</exception>
-    public async ValueTask<TokenChunk> SettleAsync()
+    /// <summary>Hands on what was gathered. Where the client's window has no room, the writer is busy then.</summary>
+    /// <exception cref="CallFailureException">The client has gone.</exception>
+    public void Flush()
     {
-        var chunk = _inFlight!;
+        if (_unflushedBytes == 0) return;
+        _unflushedBytes = 0;
+        try
+        {
+            var flush = _response.BodyWriter.FlushAsync(CancellationToken.None);
+            if (flush.IsCompletedSuccessfully) return;
+            _write = flush.AsTask();
+        }
+        catch (Exception exception) when (IsClientGone(exception))
+        {
+            throw ClientGone(exception);
+        }
+
+        BeginStall();
+    }
+
+    /// <summary>Waits for the write in flight.</summary>
+    /// <returns>Its chunk, to be used again; null if what was gathered is all that was in flight.</returns>
+    /// <exception cref="CallFailureException">The client has gone, or was sent away for not reading.</exception>
+    public async ValueTask<TokenChunk?> SettleAsync()
+    {
+        var chunk = _inFlight;
         try
         {
             await _write;
@@ -110,6 +142,7 @@ internal sealed class ChunkWriter : IDisposable
         {
             ArmStallTimer(TimeSpan.Zero);
             _inFlight = null;
+            IsBusy = false;
             _write = Task.CompletedTask;
             _record.ClientStallMicroseconds += _record.Clock.ElapsedMicroseconds - _stalledSince;
             _states.SetStalled(false);
@@ -119,6 +152,14 @@ internal sealed class ChunkWriter : IDisposable
     }
 
     public void Dispose() => _stallTimer?.Dispose();
+
+    private void BeginStall()
+    {
+        IsBusy = true;
+        _stalledSince = _record.Clock.ElapsedMicroseconds;
+        _states.SetStalled(true);
+        ArmStallTimer(_stallTimeout);
+    }
 
     private void ArmStallTimer(TimeSpan due)
     {

@@ -83,12 +83,15 @@ internal sealed class TokenRelay
         while (true)
         {
             while (!_writer.IsBusy && IsDue) Write();
-            if (_ended && !_writer.IsBusy) return;
             if (!_ended && !_reading && _queue.HasRoom) StartReading();
+
+            // Events that came together are handed on together; what has to be waited for holds nothing back.
+            if (!_writer.IsBusy && !(_reading && _read.IsCompleted)) _writer.Flush();
+            if (_ended && !_writer.IsBusy) return;
 
             // The common case first: the client keeps up, and the next event is all there is to wait for.
             if (_reading && (_read.IsCompleted || (_queue.IsEmpty && !_writer.IsBusy))) await FinishReadingAsync();
-            else if (_writer.IsBusy && _writer.InFlight.IsCompleted) _queue.Recycle(await _writer.SettleAsync());
+            else if (_writer.IsBusy && _writer.InFlight.IsCompleted) await SettleAsync();
             else if (!_ended && !_reading && _lifetime.Cause != StopCause.None) await StopAsync();
             else await WaitForAnythingAsync();
         }
@@ -102,7 +105,15 @@ internal sealed class TokenRelay
         var chunk = _queue.Dequeue();
         _delay.Restart();
         var isLast = _ended && _failure is null && _queue.IsEmpty;
-        if (_writer.Start(chunk, isLast) is { } done) _queue.Recycle(done);
+
+        // The first token waits for nobody.
+        var gathers = !_ended && _record.Delivered;
+        if (_writer.Start(chunk, isLast, gathers) is { } done) _queue.Recycle(done);
+    }
+
+    private async ValueTask SettleAsync()
+    {
+        if (await _writer.SettleAsync() is { } done) _queue.Recycle(done);
     }
 
     private void StartReading()
@@ -118,29 +129,22 @@ internal sealed class TokenRelay
         }
     }
 
-    private async ValueTask FinishReadingAsync()
+    private ValueTask FinishReadingAsync()
+    {
+        if (!_read.IsCompletedSuccessfully) return AwaitReadAsync();
+        _reading = false;
+        return HandleReadAsync(_read.Result);
+    }
+
+    private async ValueTask AwaitReadAsync()
     {
         // A read is consumed once, whatever comes of it.
         _reading = false;
         bool any;
+        var since = _record.Clock.ElapsedMicroseconds;
         try
         {
-            if (_read.IsCompleted)
-            {
-                any = await _read;
-            }
-            else
-            {
-                var since = _record.Clock.ElapsedMicroseconds;
-                try
-                {
-                    any = await _read;
-                }
-                finally
-                {
-                    _record.WaitingMicroseconds += _record.Clock.ElapsedMicroseconds - since;
-                }
-            }
+            any = await _read;
         }
         catch (OperationCanceledException) when (_lifetime.Cause != StopCause.None)
         {
@@ -152,39 +156,44 @@ internal sealed class TokenRelay
             await FailAsync(exception);
             return;
         }
+        finally
+        {
+            _record.WaitingMicroseconds += _record.Clock.ElapsedMicroseconds - since;
+        }
 
-        if (any) await HandleAsync(_answer!.Rest.Current, _record.Clock.ElapsedMicroseconds);
-        else await FailAsync(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end."));
+        await HandleReadAsync(any);
     }
 
-    private async ValueTask HandleAsync(BackendEvent piece, long arrival)
+    private ValueTask HandleReadAsync(bool any) => any
+        ? HandleAsync(_answer!.Rest.Current, _record.Clock.ElapsedMicroseconds)
+        : FailAsync(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end."));
+
+    private ValueTask HandleAsync(in BackendEvent piece, long arrival)
     {
         switch (piece.Kind)
         {
             case BackendEventKind.Alive or BackendEventKind.Queued:
-                break;
+                return default;
             case BackendEventKind.Opened:
                 _record.Opening = piece.Opening!;
-                break;
+                return default;
             case BackendEventKind.Usage:
                 _record.ReportedUsage = piece.Usage;
-                break;
+                return default;
             case BackendEventKind.Finished:
                 _record.Finish(piece.Ending!);
                 Close();
-                break;
+                return default;
             default:
                 if (_meter is { } meter && piece.TokenCount > 0 && !meter.Take(piece.TokenCount))
                 {
                     // Another stream of the tenant took the last ones: these were used, and are not delivered.
                     _record.TokensArrived(piece.TokenCount, arrival, piece.Kind == BackendEventKind.Reasoning);
-                    await CutAsync(FinishReason.Quota);
-                    break;
+                    return CutAsync(FinishReason.Quota);
                 }
 
-                if (_assembler.Accept(piece, arrival) is { } found) await CutAsync(FinishReason.StopSequence, found);
-                else if (_meter is { IsSpent: true }) await CutAsync(FinishReason.Quota);
-                break;
+                if (_assembler.Accept(piece, arrival) is { } found) return CutAsync(FinishReason.StopSequence, found);
+                return _meter is { IsSpent: true } ? CutAsync(FinishReason.Quota) : default;
         }
     }
 

@@ -76,6 +76,26 @@ public sealed class OpenAiWireTests
     }
 
     [Fact]
+    public async Task EventsOfOneRead_AreDeliveredApartThoughNothingFollows()
+    {
+        await using var upstream = TestUpstream.Start(async call =>
+        {
+            await call.HeadAsync();
+            await call.WriteAsync(OpenAiSetup.Sse(OpenAiSetup.Text("a")));
+            await call.WriteAsync(OpenAiSetup.Sse(OpenAiSetup.Text("b"), OpenAiSetup.Text("c")) + ": keep-alive\n\n");
+            await call.SilenceAsync();
+        });
+        await using var server = await OpenAiSetup.StartAsync(upstream);
+        using var call = server.Client.Generate(OpenAiSetup.Prompt, cancellationToken: TestContext.Current.CancellationToken);
+
+        var texts = new List<string>();
+        while (string.Concat(texts).Length < 3 && await call.ResponseStream.MoveNext(TestContext.Current.CancellationToken))
+            texts.Add(call.ResponseStream.Current.Text);
+
+        texts.ShouldBe(["a", "b", "c"]);
+    }
+
+    [Fact]
     public async Task SurrogatePair_SplitAcrossEvents_ComesOutWhole()
     {
         await using var upstream = TestUpstream.Of(OpenAiSetup.Sse(

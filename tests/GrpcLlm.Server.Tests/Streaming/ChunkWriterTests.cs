@@ -108,6 +108,82 @@ public sealed class ChunkWriterTests : IDisposable
     }
 
     [Fact]
+    public void Start_Gathers_WaitsForTheFlush()
+    {
+        _rig.Writer.Start(new TokenChunk { Text = "a" });
+        _rig.Writer.Flush();
+        _rig.Body.Flushes.ShouldBe(0);
+
+        _rig.Writer.Start(new TokenChunk { Text = "b" }, gathers: true);
+        _rig.Writer.Start(new TokenChunk { Text = "c" }, gathers: true);
+        _rig.Writer.Flush();
+        _rig.Writer.Flush();
+
+        _rig.Stream.Gathered.ShouldBe([false, true, true]);
+        _rig.Body.Flushes.ShouldBe(1);
+        _rig.Writer.IsBusy.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Start_GathersMoreThanIsAllowed_HandsOnMeanwhile()
+    {
+        for (var index = 0; index < 9; index++)
+            _rig.Writer.Start(new TokenChunk { Text = new string('x', 1000) }, gathers: true);
+
+        // 4 KiB hold four of them; each fifth takes those before it along.
+        _rig.Stream.Gathered.ShouldBe([true, true, true, true, false, true, true, true, true]);
+    }
+
+    [Fact]
+    public void Start_AfterGathering_TakesTheOthersAlong()
+    {
+        _rig.Writer.Start(new TokenChunk { Text = "a" }, gathers: true);
+        _rig.Writer.Start(new TokenChunk { Text = "b" });
+        _rig.Writer.Flush();
+
+        _rig.Stream.Gathered.ShouldBe([true, false]);
+        _rig.Body.Flushes.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Flush_Pending_IsAStallLikeAnyOther()
+    {
+        _rig.Writer.Start(new TokenChunk { Text = "a" }, gathers: true);
+        _rig.Body.Stalled = true;
+        _rig.Writer.Flush();
+        _rig.Writer.IsBusy.ShouldBeTrue();
+        _rig.States.Current.ShouldBe(StreamState.Stalled);
+
+        _rig.Time.AdvanceMicroseconds(70);
+        _rig.Body.Release();
+
+        (await _rig.Writer.SettleAsync()).ShouldBeNull();
+        _rig.Writer.IsBusy.ShouldBeFalse();
+        _rig.Record.ClientStallMicroseconds.ShouldBe(70);
+    }
+
+    [Fact]
+    public void Flush_PendingForTheWholeTimeout_ResetsTheStream()
+    {
+        _rig.Writer.Start(new TokenChunk { Text = "a" }, gathers: true);
+        _rig.Body.Stalled = true;
+        _rig.Writer.Flush();
+
+        _rig.Time.Advance(TimeSpan.FromSeconds(60));
+
+        _rig.Reset.Codes.ShouldBe([8]);
+    }
+
+    [Fact]
+    public void Flush_ClientGone_IsTold()
+    {
+        _rig.Writer.Start(new TokenChunk { Text = "a" }, gathers: true);
+        _rig.Body.Failure = new IOException();
+
+        Should.Throw<CallFailureException>(_rig.Writer.Flush).Reason.ShouldBe(ErrorReason.ClientCancelled);
+    }
+
+    [Fact]
     public void Stall_ForTheWholeTimeout_ResetsThisStreamAlone()
     {
         _rig.Stream.Stalled = true;

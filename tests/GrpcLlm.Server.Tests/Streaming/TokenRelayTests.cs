@@ -33,6 +33,55 @@ public sealed class TokenRelayTests : IDisposable
     }
 
     [Fact]
+    public async Task Run_EventsThatCameTogether_AreHandedOnTogetherBeforeAnythingIsAwaited()
+    {
+        _rig.Events.Add(TextDelta("b")).Add(TextDelta("c")).Add(UsageSoFar(new Usage()));
+
+        var running = _rig.RunAsync(TextDelta("a"));
+
+        // The first token waits for nobody; the others until there is nothing more at hand.
+        _rig.Messages.Select(static message => message.Text).ShouldBe(["a", "b", "c"]);
+        _rig.Stream.Gathered.ShouldBe([false, true, true]);
+        _rig.Body.Flushes.ShouldBe(1);
+
+        _rig.Events.Add(CallRig.Stop);
+        await running;
+        _rig.Stream.Gathered.ShouldBe([false, true, true, false]);
+        _rig.Body.Flushes.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Run_EventsThatCameTogetherAndThenAFailure_AreHandedOn()
+    {
+        _rig.Events.Add(TextDelta("b")).Fail(new BackendException(BackendFailure.Truncated, "broke"));
+
+        await Should.ThrowAsync<CallFailureException>(() => _rig.RunAsync(TextDelta("a")));
+
+        _rig.Text.ShouldBe("ab");
+        _rig.Body.Flushes.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Run_FlushThatStaysPending_GoesOnIntoOneChunk()
+    {
+        _rig.Body.Stalled = true;
+        _rig.Events.Add(TextDelta("b"));
+        var running = _rig.RunAsync(TextDelta("a"));
+
+        var merged = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _rig.Events.Add(TextDelta("c")).Add(TextDelta("d")).Do(merged.SetResult);
+        await merged.Task;
+        _rig.Messages.Count.ShouldBe(2);
+        _rig.Body.Release();
+        await _rig.Stream.HasAsync(3);
+        _rig.Events.Add(CallRig.Stop);
+        await running;
+
+        _rig.Messages.Select(static message => message.Text).ShouldBe(["a", "b", "cd", ""]);
+        AssertWellFormed(_rig.Messages);
+    }
+
+    [Fact]
     public async Task Run_TokenThatSpendsTheBudget_IsTheLastDelivered()
     {
         var meter = Meter(tokensPerMinute: 4, inputEstimate: 1);

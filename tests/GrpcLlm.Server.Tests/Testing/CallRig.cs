@@ -24,6 +24,7 @@ internal sealed class CallRig : IDisposable
         States.Accept();
         Lifetime = new CallLifetime(budget, Time, _client.Token);
         Http.Features.Set<IHttpResetFeature>(Reset);
+        Http.Features.Set<IHttpResponseBodyFeature>(Body);
         _reset = new StreamReset(Http, Lifetime);
         Writer = new ChunkWriter(Stream, Http.Response, _reset, Record, States, stallTimeout ?? TimeSpan.Zero);
         Relay = new TokenRelay(Request, Writer, Record, Lifetime);
@@ -45,6 +46,9 @@ internal sealed class CallRig : IDisposable
     public ResetFeature Reset { get; } = new();
 
     public FakeChunkStream Stream { get; } = new();
+
+    /// <summary>What flushes of gathered messages reach.</summary>
+    public FakeResponseBody Body { get; } = new();
 
     public ChunkWriter Writer { get; }
 

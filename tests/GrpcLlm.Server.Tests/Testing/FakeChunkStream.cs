@@ -20,6 +20,9 @@ internal sealed class FakeChunkStream : IServerStreamWriter<TokenChunk>
     /// <summary>Called inside each write.</summary>
     public Action<TokenChunk>? OnWrite { get; set; }
 
+    /// <summary>Whether each message may wait for the next (<see cref="WriteFlags.BufferHint"/>).</summary>
+    public List<bool> Gathered { get; } = [];
+
     /// <summary>Messages handed over so far.</summary>
     public IReadOnlyList<TokenChunk> Messages
     {
@@ -38,6 +41,7 @@ internal sealed class FakeChunkStream : IServerStreamWriter<TokenChunk>
             (_pending is null || _pending.Task.IsCompleted).ShouldBeTrue("writes must not overlap");
             if (Failure is not null) throw Failure;
             _messages.Add(message.Clone());
+            Gathered.Add(WriteOptions is { Flags: WriteFlags.BufferHint });
         }
 
         OnWrite?.Invoke(message);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace GrpcLlm.Server.Backends.Http;
 
 /// <summary>
@@ -35,6 +37,7 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
         set => throw new NotSupportedException();
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_ended) return EndLine(buffer.Span);

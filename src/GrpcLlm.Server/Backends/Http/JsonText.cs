@@ -15,9 +15,13 @@ internal static class JsonText
     public static string Read(JsonElement element)
     {
         if (element.ValueKind != JsonValueKind.String) return "";
-        var raw = JsonMarshal.GetRawUtf8Value(element)[1..^1];
-        return raw.Contains((byte)'\\') ? Unescape(raw) : Encoding.UTF8.GetString(raw);
+        return Decode(JsonMarshal.GetRawUtf8Value(element)[1..^1]);
     }
+
+    /// <summary>The text of a JSON string that is known to be one.</summary>
+    /// <param name="raw">What stands between its quotes.</param>
+    public static string Decode(ReadOnlySpan<byte> raw) =>
+        raw.Contains((byte)'\\') ? Unescape(raw) : Encoding.UTF8.GetString(raw);
 
     /// <summary>The text of a property; empty if it is missing or no string.</summary>
     public static string Read(JsonElement parent, string property) =>

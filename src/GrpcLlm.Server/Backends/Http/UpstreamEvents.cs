@@ -1,4 +1,5 @@
 using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using GrpcLlm.Server.Telemetry;
@@ -34,6 +35,7 @@ internal sealed class UpstreamEvents : IAsyncDisposable
     /// <summary>Reads one event; what it says is appended to the output, and may be nothing.</summary>
     /// <returns>False at the end, with the stream's ending settled where the provider gave one.</returns>
     /// <exception cref="BackendException">It failed.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<bool> ReadAsync(List<BackendEvent> output)
     {
         if (_failure is not null) throw _failure;

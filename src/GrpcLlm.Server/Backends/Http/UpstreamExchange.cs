@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace GrpcLlm.Server.Backends.Http;
@@ -11,13 +12,17 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 {
     private static readonly TimeSpan DrainTime = TimeSpan.FromMilliseconds(100);
 
+    private const long NobodyWaits = long.MinValue;
+
     private readonly HttpBackendOptions _options;
     private readonly CancellationToken _callToken;
     private readonly CancellationTokenSource _source;
     private readonly ITimer _timer;
     private HttpResponseMessage? _response;
     private Stream _body = Stream.Null;
-    private bool _firstTokenCame;
+    private long _waitingSince = NobodyWaits;
+    private volatile bool _firstTokenCame;
+    private volatile bool _drains;
     private volatile bool _timedOut;
 
     public UpstreamExchange(HttpBackendOptions options, TimeProvider timeProvider, CancellationToken callToken)
@@ -75,11 +80,12 @@ internal sealed class UpstreamExchange : IAsyncDisposable
     {
         if (_firstTokenCame) return;
         _firstTokenCame = true;
-        _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer.Change(_options.IdleTimeout, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Reads what has come, or waits for more; 0 at the end.</summary>
     /// <exception cref="BackendException">Stalled, or Truncated.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> ReadAsync(Memory<byte> buffer)
     {
         try
@@ -88,14 +94,14 @@ internal sealed class UpstreamExchange : IAsyncDisposable
             if (read.IsCompletedSuccessfully) return Note(read.Result);
 
             // Silence counts only while a read is awaited: a client that does not read is no stalled upstream.
-            if (_firstTokenCame) _timer.Change(_options.IdleTimeout, Timeout.InfiniteTimeSpan);
+            Volatile.Write(ref _waitingSince, TimeProvider.GetTimestamp());
             try
             {
                 return Note(await read);
             }
             finally
             {
-                if (_firstTokenCame) _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                Volatile.Write(ref _waitingSince, NobodyWaits);
             }
         }
         catch (OperationCanceledException exception) when (!_callToken.IsCancellationRequested)
@@ -136,7 +142,7 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 
     private async ValueTask DrainAsync()
     {
-        FirstTokenCame();
+        _drains = true;
         _timer.Change(DrainTime, Timeout.InfiniteTimeSpan);
         var buffer = new byte[4096];
         try
@@ -182,6 +188,12 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 
     private void TimeOut()
     {
+        if (_firstTokenCame && !_drains && SilenceLeft is { Ticks: > 0 } left)
+        {
+            _timer.Change(left, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
         _timedOut = true;
         try
         {
@@ -192,6 +204,13 @@ internal sealed class UpstreamExchange : IAsyncDisposable
             // The exchange ended at this very moment.
         }
     }
+
+    /// <summary>
+    /// Time until the silence is too long. The timer looks at it when it fires, rather than being set anew for each read.
+    /// </summary>
+    private TimeSpan SilenceLeft => Volatile.Read(ref _waitingSince) is var since && since != NobodyWaits
+        ? _options.IdleTimeout - TimeProvider.GetElapsedTime(since)
+        : _options.IdleTimeout;
 
     private BackendException Stalled(Exception exception) => BackendException.Stalled(_firstTokenCame, exception);
 

@@ -15,8 +15,7 @@ internal sealed class OpenAiStream : ProviderStream
     private readonly long? _seed;
     private readonly PartCounter _parts = new();
     private readonly OpenAiToolCalls _calls;
-    private string _id = "";
-    private string _model = "";
+    private readonly OpenAiTextChunk _textChunk = new();
     private uint? _inputTokens;
     private bool _opened;
     private bool _saidAnything;
@@ -42,6 +41,12 @@ internal sealed class OpenAiStream : ProviderStream
         // Other names of events are nobody's business, unless they hold a chunk all the same.
         var isKnown = eventType is "message" or "error" or "";
         if (!isKnown && data[0] != (byte)'{') return;
+        if (eventType == "message" && !_wantsTokens && _textChunk.Read(data) is { } text)
+        {
+            Say(BackendEventKind.Text, text, output);
+            return;
+        }
+
         var reader = new Utf8JsonReader(data);
         using var document = JsonDocument.ParseValue(ref reader);
         ReadDocument(document.RootElement, eventType, output);
@@ -71,8 +76,8 @@ internal sealed class OpenAiStream : ProviderStream
         if (root.ValueKind != JsonValueKind.Object)
             throw new BackendException(BackendFailure.Malformed, "The backend sent what is no chunk of an answer.");
 
-        if (JsonText.Read(root, "id") is { Length: > 0 } id) _id = id;
-        if (JsonText.Read(root, "model") is { Length: > 0 } model) _model = model;
+        if (JsonText.Read(root, "id") is { Length: > 0 } id) _textChunk.Id = id;
+        if (JsonText.Read(root, "model") is { Length: > 0 } model) _textChunk.Model = model;
         if (choice is { } one) ReadChoice(one, output);
     }
 
@@ -155,8 +160,8 @@ internal sealed class OpenAiStream : ProviderStream
         {
             InputTokens = _inputTokens,
             Seed = _seed,
-            Model = _model,
-            ResponseId = _id,
+            Model = _textChunk.Model,
+            ResponseId = _textChunk.Id,
         });
     }
 

@@ -1,0 +1,90 @@
+using Grpc.Core;
+using Grpc.Net.Client;
+using GrpcLlm.V1;
+
+namespace GrpcLlm.Benchmarks;
+
+/// <summary>Memory of an open stream that has had its first token and waits for the next: growth of the server's process.</summary>
+internal static class MemoryBenchmark
+{
+    private const int StreamsPerChannel = 2500;
+
+    public static async Task RunAsync(Report report)
+    {
+        report.Section("Memory of an idle open stream", """
+            Streams that have had their first token and wait for the next. KiB of resident memory (VmRSS) that the server grows by
+            for each, garbage of their opening included, after a first lot was opened and closed. Each count has a process of its own.
+            """);
+        int[] counts = report.Quick ? [200] : [1000, 10_000];
+        var rows = new List<string[]>();
+        var worst = 0.0;
+        foreach (var streams in counts)
+        {
+            await using var server = await ServerProcess.StartAsync(
+                "GrpcLlm:Backends:idle:Kind=simulator", "GrpcLlm:Backends:idle:InterTokenLatency=01:00:00", "GrpcLlm:Backends:idle:IdleTimeout=01:00:00",
+                "GrpcLlm:Models:idle:Routes:0:Backend=idle", "GrpcLlm:Admission:MaxConcurrent=100000");
+            await using var bare = await ServerProcess.StartBareAsync(new Uri("http://127.0.0.1:1"));
+            var own = await MeasureAsync(server, null, streams);
+            var other = await MeasureAsync(bare, new Metadata { { "idle", "1" } }, streams);
+            rows.Add(["simulator", Report.Whole(streams), Report.Number(own, 1), Report.Number(other, 1), Report.Number(own / other, 2)]);
+            worst = Math.Max(worst, own);
+        }
+
+        // Each has a socket of the upstream's beside it, so not as many.
+        using var upstream = new SseUpstream();
+        await using var relay = await ServerProcess.StartAsync(
+            "GrpcLlm:Backends:up:Kind=openai", $"GrpcLlm:Backends:up:BaseUrl=http://127.0.0.1:{upstream.Port}", "GrpcLlm:Backends:up:IdleTimeout=01:00:00",
+            "GrpcLlm:Models:idle:Routes:0:Backend=up", "GrpcLlm:Models:idle:Routes:0:Model=silent");
+        rows.Add(["OpenAI-style upstream, silent", Report.Whole(counts[0]), Report.Number(await MeasureAsync(relay, null, counts[0], isEndless: true), 1), "", ""]);
+        report.Table(["backend", "streams", "KiB a stream", "bare handler", "ratio"], rows);
+        report.Goal("memory per idle open stream", "under 32 KiB", $"{Report.Number(worst, 1)} KiB", worst < 32);
+    }
+
+    private static async Task<double> MeasureAsync(ServerProcess server, Metadata? headers, int streams, bool isEndless = false)
+    {
+        // What a process needs once, whatever the number of streams.
+        await CloseAsync(await OpenAsync(server, headers, 500, isEndless));
+        var before = server.ResidentBytes;
+        var open = await OpenAsync(server, headers, streams, isEndless);
+
+        // A process gives pages back and takes others for a while after a burst.
+        await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System);
+        var grown = server.ResidentBytes - before;
+        await CloseAsync(open);
+        return grown / 1024.0 / streams;
+    }
+
+    private static async Task<(List<GrpcChannel> Channels, List<AsyncServerStreamingCall<TokenChunk>> Calls)> OpenAsync(
+        ServerProcess server, Metadata? headers, int streams, bool isEndless)
+    {
+        // Without a limit the upstream of these benchmarks keeps its stream open.
+        var limits = isEndless ? null : new GenerationLimits { MaxOutputTokens = 1000 };
+        var channels = new List<GrpcChannel>();
+        var calls = new List<AsyncServerStreamingCall<TokenChunk>>();
+        while (calls.Count < streams)
+        {
+            var channel = GrpcChannel.ForAddress(server.Address);
+            channels.Add(channel);
+            var client = new GenerationService.GenerationServiceClient(channel);
+            for (var n = 0; n < StreamsPerChannel && calls.Count < streams;)
+            {
+                // A few at a time: a burst would measure its own queues.
+                var lot = Enumerable.Range(0, Math.Min(50, streams - calls.Count))
+                    .Select(_ => client.Generate(new GenerateRequest { Model = "idle", Prompt = "p", Limits = limits }, headers)).ToList();
+                var firsts = await Task.WhenAll(lot.Select(static call => call.ResponseStream.MoveNext(CancellationToken.None)));
+                if (firsts.Contains(false)) throw new InvalidOperationException("A stream ended that should stay open.");
+                calls.AddRange(lot);
+                n += lot.Count;
+            }
+        }
+
+        return (channels, calls);
+    }
+
+    private static async Task CloseAsync((List<GrpcChannel> Channels, List<AsyncServerStreamingCall<TokenChunk>> Calls) open)
+    {
+        foreach (var call in open.Calls) call.Dispose();
+        foreach (var channel in open.Channels) channel.Dispose();
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
+    }
+}
