@@ -29,6 +29,9 @@ internal sealed class BareServer(HttpClient http) : GenerationService.Generation
     public static async Task RunAsync(string[] args)
     {
         var builder = WebApplication.CreateSlimBuilder();
+
+        // The service's own settings lie beside this program, and would have its ports opened too.
+        builder.Configuration.Sources.Clear();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Information);
         builder.WebHost.ConfigureKestrel(static kestrel =>
