@@ -77,7 +77,7 @@ internal static class ColdStartBenchmark
             "publish", project, "-c", "Release", "-r", "linux-x64", "--self-contained", "false", "-p:PublishReadyToRun=true",
             $"-p:ArtifactsPath={Path.Combine(folder, "build")}", "-o", Path.Combine(folder, "server"), "--nologo", "-v", "q", "-p:RunAnalyzers=false",
         ];
-        using var process = Process.Start(new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true })!;
+        using var process = Process.Start(new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true, UseShellExecute = false })!;
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         if (process.ExitCode == 0)

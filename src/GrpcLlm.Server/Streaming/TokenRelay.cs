@@ -28,6 +28,7 @@ internal sealed class TokenRelay
     private TokenMeter? _meter;
     private ValueTask<bool> _read;
     private bool _reading;
+    private bool _wasAtHand;
     private bool _ended;
     private CallFailureException? _failure;
 
@@ -106,8 +107,8 @@ internal sealed class TokenRelay
         _delay.Restart();
         var isLast = _ended && _failure is null && _queue.IsEmpty;
 
-        // The first token waits for nobody.
-        var gathers = !_ended && _record.Delivered;
+        // The first token waits for nobody, nor does one that had to be waited for: most often the next is not there either.
+        var gathers = !_ended && _wasAtHand && _record.Delivered;
         if (_writer.Start(chunk, isLast, gathers) is { } done) _queue.Recycle(done);
     }
 
@@ -131,20 +132,28 @@ internal sealed class TokenRelay
 
     private ValueTask FinishReadingAsync()
     {
-        if (!_read.IsCompletedSuccessfully) return AwaitReadAsync();
+        // A read is consumed once, whatever comes of it.
+        var read = _read;
         _reading = false;
-        return HandleReadAsync(_read.Result);
+        _wasAtHand = read.IsCompletedSuccessfully;
+        if (read.IsCompletedSuccessfully) return HandleReadAsync(read.Result);
+        return AwaitReadAsync(read);
     }
 
-    private async ValueTask AwaitReadAsync()
+    private async ValueTask AwaitReadAsync(ValueTask<bool> read)
     {
-        // A read is consumed once, whatever comes of it.
-        _reading = false;
         bool any;
-        var since = _record.Clock.ElapsedMicroseconds;
         try
         {
-            any = await _read;
+            var since = _record.Clock.ElapsedMicroseconds;
+            try
+            {
+                any = await read;
+            }
+            finally
+            {
+                _record.WaitingMicroseconds += _record.Clock.ElapsedMicroseconds - since;
+            }
         }
         catch (OperationCanceledException) when (_lifetime.Cause != StopCause.None)
         {
@@ -155,10 +164,6 @@ internal sealed class TokenRelay
         {
             await FailAsync(exception);
             return;
-        }
-        finally
-        {
-            _record.WaitingMicroseconds += _record.Clock.ElapsedMicroseconds - since;
         }
 
         await HandleReadAsync(any);

@@ -51,6 +51,19 @@ public sealed class TokenRelayTests : IDisposable
     }
 
     [Fact]
+    public async Task Run_EventThatHadToBeWaitedFor_IsHandedOnByItself()
+    {
+        var running = _rig.RunAsync(TextDelta("a"));
+        _rig.Events.Add(TextDelta("b"));
+        await _rig.Stream.HasAsync(2);
+        _rig.Events.Add(CallRig.Stop);
+        await running;
+
+        _rig.Stream.Gathered.ShouldBe([false, false, false]);
+        _rig.Body.Flushes.ShouldBe(0);
+    }
+
+    [Fact]
     public async Task Run_EventsThatCameTogetherAndThenAFailure_AreHandedOn()
     {
         _rig.Events.Add(TextDelta("b")).Fail(new BackendException(BackendFailure.Truncated, "broke"));
