@@ -146,6 +146,7 @@ internal static class ServerHost
             return next(context);
         });
         app.Use(ServerSpan.RunAsync);
+        app.Use(StrictRequests.InvokeAsync);
         app.Use(unreadCalls.InvokeAsync);
         app.MapGrpcService<GenerationService>();
         app.MapGrpcService<HealthService>();
