@@ -11,7 +11,8 @@ namespace GrpcLlm.FunctionalTests.Hostile;
 
 /// <summary>
 /// A server under attack, and a good client in the middle of a stream on a connection of its own. The backend of every
-/// other call is silent until it is cancelled, and counted.
+/// other call is silent until it is cancelled, and counted. Time stands still, so that how long a busy machine takes for an
+/// attack decides nothing.
 /// </summary>
 internal sealed class Ground : IAsyncDisposable
 {
@@ -35,7 +36,8 @@ internal sealed class Ground : IAsyncDisposable
     public static async Task<Ground> StartAsync(params string[] settings)
     {
         var ground = new Ground();
-        ground.Server = await LlmServer.StartAsync(new ScriptedBackend(ground.Play), settings);
+        ground.Server = await LlmServer.StartAsync(
+            new ScriptedBackend(ground.Play), static builder => builder.Services.AddSingleton<TimeProvider>(new HeldTime()), settings);
         ground._goodConnection = await RawHttp2Connection.ConnectAsync(ground.Server.Address);
         ground._goodStream = await ground._goodConnection.CallAsync(Paths.Generate, Good);
         await ground._goodStream.NextAsync();

@@ -72,7 +72,7 @@ public sealed class ResetTests
     [Fact]
     public async Task EveryOtherCallBrokenOff_IsServed()
     {
-        await using var ground = await Ground.StartAsync("GrpcLlm:DefaultModel=scripted");
+        await using var ground = await Ground.StartAsync();
         await using var client = await ground.AttackAsync();
 
         for (var pair = 0; pair < ResetGuard.Window; pair++)
