@@ -57,7 +57,7 @@ public sealed class FloodTests
     [InlineData("empty settings")]
     public async Task AnswersThatAreNotRead_StopTheServerFromReading(string kind)
     {
-        const int most = 64 << 20;
+        const int most = 32 << 20;
         await using var ground = await Ground.StartAsync();
         using var client = new TcpClient { ReceiveBufferSize = 4096, SendBufferSize = 4096 };
         await client.ConnectAsync(IPAddress.Loopback, ground.Server.Address.Port, TestContext.Current.CancellationToken);
@@ -71,7 +71,7 @@ public sealed class FloodTests
         {
             while (sent < most)
             {
-                stalled.CancelAfter(TimeSpan.FromSeconds(2));
+                stalled.CancelAfter(TimeSpan.FromSeconds(1));
                 await network.WriteAsync(flood, stalled.Token);
                 sent += flood.Length;
             }
@@ -100,14 +100,9 @@ public sealed class FloodTests
         var part = size == 0 ? [] : HpackReader.Write([("x-filler", new string('f', size))]);
 
         await attack.OpenRawAsync(HeaderBlock, flags: EndStream);
-        try
+        for (var frame = 0; frame < Frames && !attack.Closed.IsCompleted; frame += 100)
         {
-            for (var frame = 0; frame < Frames && !attack.Closed.IsCompleted; frame += 100)
-                await attack.WriteAsync([.. Enumerable.Range(0, 100).SelectMany(_ => Frame(ContinuationFrame, 0, 1, part))]);
-        }
-        catch (IOException)
-        {
-            // Closed already.
+            if (!await attack.TryWriteAsync([.. Enumerable.Range(0, 100).SelectMany(_ => Frame(ContinuationFrame, 0, 1, part))])) break;
         }
 
         await attack.Closed.WaitAsync(TestContext.Current.CancellationToken);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Threading.Channels;
 using Google.Protobuf;
 using Grpc.Core;
 using GrpcLlm.FunctionalTests.Testing;
@@ -19,6 +20,7 @@ internal sealed class Ground : IAsyncDisposable
     private static readonly byte[] Good = new GenerateRequest { Prompt = "good" }.ToByteArray();
 
     private readonly TaskCompletionSource _attackOver = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Channel<bool> _starts = Channel.CreateUnbounded<bool>();
     private RawHttp2Connection _goodConnection = null!;
     private RawHttp2Stream _goodStream = null!;
     private int _started;
@@ -32,6 +34,9 @@ internal sealed class Ground : IAsyncDisposable
 
     /// <summary>How many of them still run.</summary>
     public int Running => Started - Volatile.Read(ref _ended);
+
+    /// <summary>Completes when the next of them has begun.</summary>
+    public Task NextStartAsync() => _starts.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask();
 
     public static async Task<Ground> StartAsync(params string[] settings)
     {
@@ -89,6 +94,7 @@ internal sealed class Ground : IAsyncDisposable
         }
 
         Interlocked.Increment(ref _started);
+        _starts.Writer.TryWrite(true);
         try
         {
             if (call.Request.Prompt == "long")

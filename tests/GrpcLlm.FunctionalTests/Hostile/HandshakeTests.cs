@@ -44,7 +44,7 @@ public sealed class HandshakeTests
         await using var ground = await Ground.StartAsync(Impatient);
         await using var attack = await ConnectSilentAsync(ground.Server.Address);
 
-        await TryWriteAsync(attack, NoiseOf(kind));
+        await attack.TryWriteAsync(NoiseOf(kind));
 
         await attack.Closed.WaitAsync(TestContext.Current.CancellationToken);
         await ground.ShouldBeUnharmedAsync();
@@ -63,7 +63,7 @@ public sealed class HandshakeTests
         for (var connection = 0; connection < 50; connection++)
         {
             connections.Add(await ConnectSilentAsync(ground.Server.Address));
-            await TryWriteAsync(connections[^1], System.Text.Encoding.ASCII.GetBytes(beginning));
+            await connections[^1].TryWriteAsync(System.Text.Encoding.ASCII.GetBytes(beginning));
         }
 
         foreach (var connection in connections)
@@ -84,25 +84,12 @@ public sealed class HandshakeTests
 
         foreach (var one in Preface[..^1])
         {
-            if (attack.Closed.IsCompleted || !await TryWriteAsync(attack, [one])) break;
+            if (attack.Closed.IsCompleted || !await attack.TryWriteAsync([one])) break;
             await Task.WhenAny(
                 attack.Closed, Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, TestContext.Current.CancellationToken));
         }
 
         await attack.Closed.WaitAsync(TestContext.Current.CancellationToken);
         await ground.ShouldBeUnharmedAsync();
-    }
-
-    private static async Task<bool> TryWriteAsync(RawHttp2Connection attack, byte[] bytes)
-    {
-        try
-        {
-            await attack.WriteAsync(bytes);
-            return true;
-        }
-        catch (IOException)
-        {
-            return false;
-        }
     }
 }

@@ -235,6 +235,21 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         }
     }
 
+    /// <summary>Sends any bytes.</summary>
+    /// <returns>Whether the server still took them.</returns>
+    public async Task<bool> TryWriteAsync(byte[] frames)
+    {
+        try
+        {
+            await WriteAsync(frames);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Breaks the connection without a word.</summary>
     public void Abort() => _tcp.Client.Close(0);
 
