@@ -3,7 +3,6 @@ using Grpc.AspNetCore.Server.Model;
 using Grpc.Core;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
-using Microsoft.AspNetCore.Routing;
 
 namespace GrpcLlm.Server.Grpc;
 

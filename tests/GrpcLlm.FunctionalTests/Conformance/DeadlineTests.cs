@@ -45,24 +45,23 @@ public sealed class DeadlineTests
     [InlineData("200m")]
     [InlineData("200000u")]
     [InlineData("99999999n")]
-    public async Task SleepingServer_IsDeadlineExceededAndStopsTheBackend(string timeout)
+    public async Task SleepingServer_IsDeadlineExceededAndLeavesNothingBehind(string timeout)
     {
-        var backend = ScriptedBackend.Silent();
-        await using var server = await LlmServer.StartAsync(backend);
+        await using var server = await LlmServer.StartAsync(ScriptedBackend.Silent());
 
         var answer = await RawCall.OfAsync(server, ("grpc-timeout", timeout));
 
         answer.Status.ShouldBe(StatusCode.DeadlineExceeded);
         answer.IsTrailersOnly.ShouldBeTrue();
-        await (await backend.NextRunAsync()).Ended;
         await Eventually.IsAsync(() => server.Metrics.Active == 0);
     }
 
     /// <summary>interop: timeout_on_sleeping_server, as the contract types it: the call ends a margin early, with its trailers.</summary>
     [Fact]
-    public async Task SleepingServer_WithRoomForTheMargin_IsTypedDeadline()
+    public async Task SleepingServer_WithRoomForTheMargin_IsTypedDeadlineAndStopsTheBackend()
     {
-        await using var server = await LlmServer.StartAsync(ScriptedBackend.Silent(), "GrpcLlm:Streaming:DeadlineMargin=00:00:00.3");
+        var backend = ScriptedBackend.Silent();
+        await using var server = await LlmServer.StartAsync(backend, "GrpcLlm:Streaming:DeadlineMargin=00:00:00.3");
 
         var answer = await RawCall.OfAsync(server, ("grpc-timeout", "3S"));
 
@@ -70,6 +69,7 @@ public sealed class DeadlineTests
         answer.IsTrailersOnly.ShouldBeTrue();
         answer.Reason.ShouldBe("DEADLINE");
         answer.Trailer("generation-summary-bin").ShouldNotBeNull();
+        await (await backend.NextRunAsync()).Ended;
     }
 
     /// <summary>
