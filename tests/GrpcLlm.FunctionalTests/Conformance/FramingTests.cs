@@ -26,7 +26,7 @@ public sealed class FramingTests
         "reserved flags" => RawHttp2Connection.Message(RawCall.Prompt, flags: 2),
         "length beyond int" => [0, 0xFF, 0xFF, 0xFF, 0xFF, 0],
         "length far too long" => [0, 0x7F, 0xFF, 0xFF, 0xFF, 0],
-        _ => throw new ArgumentException(shape),
+        _ => throw new ArgumentOutOfRangeException(nameof(shape)),
     };
 
     /// <summary>

@@ -128,19 +128,4 @@ public sealed class RequestShapeTests
 
         (await RawCall.OfAsync(server, ("te", null))).Status.ShouldBe(StatusCode.OK);
     }
-
-    /// <summary>RFC 9113, section 8.2.2: TE may say nothing but <c>trailers</c>; connection-specific fields are malformed.</summary>
-    [Theory]
-    [InlineData("te", "gzip")]
-    [InlineData("connection", "keep-alive")]
-    public async Task FieldOfAnotherHttp_IsNoCall(string name, string value)
-    {
-        await using var server = await LlmServer.StartAsync(ScriptedBackend.Text("a"));
-        await using var connection = await RawHttp2Connection.ConnectAsync(server.Address);
-
-        var stream = await connection.OpenAsync(RawHttp2Connection.Fields(Paths.Generate, (name, value)), isWhole: true);
-        await Should.ThrowAsync<IOException>(async () => await stream.Headers);
-
-        server.Metrics.AllFinished.ShouldBe(0);
-    }
 }

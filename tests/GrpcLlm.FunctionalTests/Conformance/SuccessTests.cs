@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Grpc.Core;
 using GrpcLlm.FunctionalTests.Testing;
 using GrpcLlm.Server.Backends;

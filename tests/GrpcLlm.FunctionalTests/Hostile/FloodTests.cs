@@ -20,7 +20,7 @@ public sealed class FloodTests
         "priority" => Frame(PriorityFrame, 0, 2 * index + 1001, [0, 0, 0, 0, 1]),
         "window updates" => Frame(WindowUpdateFrame, 0, stream, [0, 0, 0, 1]),
         "unknown type" => Frame(0xEE, 0xFF, stream, new byte[100]),
-        _ => throw new ArgumentException(kind),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
 
     /// <summary>Allowed frames, more of them than anybody sends: each is dealt with and forgotten.</summary>

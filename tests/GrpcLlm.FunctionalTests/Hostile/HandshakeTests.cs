@@ -27,7 +27,7 @@ public sealed class HandshakeTests
             "frames without preface" => Frame(SettingsFrame, 0, 0, []),
             "data before settings" => [.. Preface, .. Frame(DataFrame, 0, 1, new byte[5])],
             "headers before settings" => [.. Preface, .. Frame(HeadersFrame, EndHeaders, 1, HpackReader.Write(Fields(Paths.Generate)))],
-            _ => throw new ArgumentException(kind),
+            _ => throw new ArgumentOutOfRangeException(nameof(kind)),
         };
     }
 

@@ -84,7 +84,7 @@ public sealed class MalformedFrameTests
         "another frame between headers and continuation" =>
             [.. Frame(HeadersFrame, 0, 3, Block), .. Frame(PingFrame, 0, 0, new byte[8])],
         "frame too large" => Frame(DataFrame, 0, 1, new byte[MaxFrame + 1]),
-        _ => throw new ArgumentException(which),
+        _ => throw new ArgumentOutOfRangeException(nameof(which)),
     };
 
     [Theory]

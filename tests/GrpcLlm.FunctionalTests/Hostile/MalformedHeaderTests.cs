@@ -16,7 +16,7 @@ public sealed class MalformedHeaderTests
     private static readonly byte[] Block = HpackReader.Write(Fields(Paths.Generate));
 
     /// <summary>Field lists that make a request malformed.</summary>
-    private static IEnumerable<(string, string)> FieldsOf(string which) => which switch
+    private static List<(string Name, string Value)> FieldsOf(string which) => which switch
     {
         "name in upper case" => Fields(Paths.Generate, ("X-Upper", "x")),
         "no method" => Fields(Paths.Generate, (":method", null)),
@@ -31,7 +31,7 @@ public sealed class MalformedHeaderTests
         "te that is not trailers" => Fields(Paths.Generate, ("te", "gzip")),
         "line feed in a value" => Fields(Paths.Generate, ("x-bad", "a\nb: c")),
         "zero byte in a value" => Fields(Paths.Generate, ("x-bad", "a\0b")),
-        _ => throw new ArgumentException(which),
+        _ => throw new ArgumentOutOfRangeException(nameof(which)),
     };
 
     /// <summary>Header blocks that are no HPACK.</summary>
@@ -48,7 +48,7 @@ public sealed class MalformedHeaderTests
         "table larger than allowed" => [0x3F, 0xE2, 0x1F, .. Block],
         "table resized after fields" => [.. Block, 0x20],
         "half a field" => [.. Block, 0x00],
-        _ => throw new ArgumentException(which),
+        _ => throw new ArgumentOutOfRangeException(nameof(which)),
     };
 
     [Theory]

@@ -31,7 +31,7 @@ public sealed class ResetTests
         "window of nothing" => Frame(WindowUpdateFrame, 0, stream, [0, 0, 0, 0]),
         "data after the end" => Frame(DataFrame, 0, stream, [1]),
         "self-dependency" => Frame(PriorityFrame, 0, stream, [0, 0, (byte)(stream >> 8), (byte)stream, 1]),
-        _ => throw new ArgumentException(kind),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
 
     [Theory]

@@ -8,7 +8,6 @@ using GrpcLlm.FunctionalTests.Testing;
 using GrpcLlm.Server.Hosting;
 using GrpcLlm.V1;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace GrpcLlm.FunctionalTests.Security;
 

@@ -3,8 +3,18 @@ using System.Text.RegularExpressions;
 namespace GrpcLlm.FunctionalTests.Security;
 
 /// <summary>Documents that name the test which holds a line stay true: each line names one, and each that is named is there.</summary>
-public sealed partial class SecurityDocumentTests
+public sealed class SecurityDocumentTests
 {
+    private const RegexOptions Options = RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture;
+
+    private static readonly Regex Reference = new("`(?<name>[A-Z][A-Za-z0-9]*Tests\\.[A-Za-z0-9_]+)`", Options);
+
+    private static readonly Regex Class = new(
+        "^(?:public|internal) (?:sealed |static |partial )*class (?<name>[A-Za-z0-9]+)", Options);
+
+    private static readonly Regex Method = new(
+        "^    public (?:async Task|Task|void) (?<name>[A-Za-z0-9_]+)\\(", Options);
+
     private static readonly Lazy<HashSet<string>> Tests = new(() =>
         [.. Directory.EnumerateFiles(Repository.PathOf("tests"), "*Tests.cs", SearchOption.AllDirectories).SelectMany(TestsOf)]);
 
@@ -14,7 +24,7 @@ public sealed partial class SecurityDocumentTests
     [MemberData(nameof(Documents))]
     public void EveryTestThatIsNamed_Exists(string document)
     {
-        var named = Reference().Matches(Text(document)).Select(static match => match.Groups[1].Value).Distinct().ToList();
+        var named = Reference.Matches(Text(document)).Select(static match => match.Groups["name"].Value).Distinct().ToList();
 
         named.Count.ShouldBeGreaterThan(10);
         named.Except(Tests.Value).ShouldBeEmpty();
@@ -29,7 +39,7 @@ public sealed partial class SecurityDocumentTests
 
         var silent = rows.Index()
             .Where(row => !heads.Contains(row.Index) && !heads.Contains(row.Index + 1))
-            .Where(static row => !Reference().IsMatch(row.Item.Split('|')[^2]))
+            .Where(static row => !Reference.IsMatch(row.Item.Split('|')[^2]))
             .Select(static row => row.Item);
 
         silent.ShouldBeEmpty();
@@ -44,20 +54,11 @@ public sealed partial class SecurityDocumentTests
         var isTest = false;
         foreach (var line in File.ReadLines(file))
         {
-            if (Class().Match(line) is { Success: true } declared) type = declared.Groups[1].Value;
+            if (Class.Match(line) is { Success: true } declared) type = declared.Groups["name"].Value;
             if (line.StartsWith("    [Fact", StringComparison.Ordinal) || line.StartsWith("    [Theory", StringComparison.Ordinal)) isTest = true;
-            if (!isTest || Method().Match(line) is not { Success: true } method) continue;
+            if (!isTest || Method.Match(line) is not { Success: true } method) continue;
             isTest = false;
-            yield return $"{type}.{method.Groups[1].Value}";
+            yield return $"{type}.{method.Groups["name"].Value}";
         }
     }
-
-    [GeneratedRegex("`([A-Z][A-Za-z0-9]*Tests\\.[A-Za-z0-9_]+)`")]
-    private static partial Regex Reference();
-
-    [GeneratedRegex("^(?:public|internal) (?:sealed |static |partial )*class ([A-Za-z0-9]+)")]
-    private static partial Regex Class();
-
-    [GeneratedRegex("^    public (?:async Task|Task|void) ([A-Za-z0-9_]+)\\(")]
-    private static partial Regex Method();
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Google.Protobuf;
 using Google.Rpc;
 using Grpc.Core;
 using GrpcLlm.V1;

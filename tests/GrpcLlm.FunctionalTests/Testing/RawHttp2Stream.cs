@@ -12,6 +12,8 @@ internal sealed class RawHttp2Stream(RawHttp2Connection connection, int id)
     private readonly TaskCompletionSource<RawAnswer> _ended = NewSignal<RawAnswer>();
     private readonly List<RawMessage> _whole = [];
     private readonly List<byte> _partial = [];
+    private List<(string, string)> _firstBlock = [];
+    private List<(string, string)> _lastBlock = [];
     private bool _endStream;
     private int _received;
 
@@ -63,7 +65,9 @@ internal sealed class RawHttp2Stream(RawHttp2Connection connection, int id)
     public void HeadersCame(List<(string, string)> fields)
     {
         var first = _headers.TrySetResult(fields);
+        if (first) _firstBlock = fields;
         if (!_endStream) return;
+        _lastBlock = fields;
         IsTrailersOnly = first;
         _trailers.TrySetResult(fields);
         End();
@@ -114,9 +118,7 @@ internal sealed class RawHttp2Stream(RawHttp2Connection connection, int id)
     private void End(uint? reset = null)
     {
         _messages.Writer.TryComplete();
-        _ended.TrySetResult(new RawAnswer(
-            _headers.Task.IsCompletedSuccessfully ? _headers.Task.Result : [], _whole,
-            _trailers.Task.IsCompletedSuccessfully ? _trailers.Task.Result : [], IsTrailersOnly, reset));
+        _ended.TrySetResult(new RawAnswer(_firstBlock, _whole, _lastBlock, IsTrailersOnly, reset));
     }
 
     private static TaskCompletionSource<T> NewSignal<T>() => new(TaskCreationOptions.RunContinuationsAsynchronously);
