@@ -52,13 +52,16 @@ internal sealed class CallLifetime : IDisposable
     {
         Budget = budget;
         _time = timeProvider;
+
+        // Over already: nothing may begin, and whatever else ends the call at this moment comes after.
+        if (budget <= TimeSpan.Zero) Stop(StopCause.TimeBudget);
         _clientGone = clientGone.UnsafeRegister(
             static state => ((CallLifetime)state!).Stop(StopCause.ClientGone), this);
-        if (budget is { } due && due <= LongestBudget)
+        if (budget > TimeSpan.Zero && budget <= LongestBudget)
         {
             _budgetTimer = timeProvider.CreateTimer(
                 static state => ((CallLifetime)state!).Stop(StopCause.TimeBudget), this,
-                due > TimeSpan.Zero ? due : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+                budget.Value, Timeout.InfiniteTimeSpan);
         }
     }
 

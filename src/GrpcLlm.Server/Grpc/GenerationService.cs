@@ -174,8 +174,11 @@ internal sealed partial class GenerationService(
     private static CallLifetime BeginLifetime(
         GenerateRequest request, CallClock clock, StreamingOptions streaming, ServerCallContext context)
     {
-        var left = CallLifetime.TimeLeft(
-            context.Deadline, request.Limits?.TimeBudget?.ToTimeSpan(), streaming.DeadlineMargin, clock);
+        // A timeout of nothing is no deadline to the framework.
+        var left = context.Deadline == DateTime.MaxValue && GrpcTimeout.IsOver(context.GetHttpContext().Request.Headers.GrpcTimeout)
+            ? TimeSpan.Zero
+            : CallLifetime.TimeLeft(
+                context.Deadline, request.Limits?.TimeBudget?.ToTimeSpan(), streaming.DeadlineMargin, clock);
         return new CallLifetime(left, clock.TimeProvider, context.CancellationToken);
     }
 

@@ -12,22 +12,25 @@ namespace GrpcLlm.Server.Grpc;
 /// </summary>
 internal sealed class GenerationServiceMethods : IServiceMethodProvider<GenerationService>
 {
+    /// <summary>Without it routing would take any verb; gRPC over HTTP/2 knows POST only.</summary>
+    internal static readonly IList<object> Post = [new HttpMethodMetadata([HttpMethods.Post])];
+
     private static readonly string ServiceName = GenerationReflection.Descriptor.Services[0].FullName;
 
     public void OnServiceMethodDiscovery(ServiceMethodProviderContext<GenerationService> context)
     {
         context.AddServerStreamingMethod(
             Method(MethodType.ServerStreaming, nameof(GenerationService.Generate), GenerateRequest.Parser, TokenChunk.Parser),
-            [], static (service, request, stream, call) => service.Generate(request, stream, call));
+            Post, static (service, request, stream, call) => service.Generate(request, stream, call));
         context.AddUnaryMethod(
             Method(MethodType.Unary, nameof(GenerationService.CancelGeneration), CancelGenerationRequest.Parser, CancelGenerationResponse.Parser),
-            [], static (service, request, call) => service.CancelGeneration(request, call));
+            Post, static (service, request, call) => service.CancelGeneration(request, call));
         context.AddUnaryMethod(
             Method(MethodType.Unary, nameof(GenerationService.CountTokens), CountTokensRequest.Parser, CountTokensResponse.Parser),
-            [], static (service, request, call) => service.CountTokens(request, call));
+            Post, static (service, request, call) => service.CountTokens(request, call));
         context.AddUnaryMethod(
             Method(MethodType.Unary, nameof(GenerationService.ListModels), ListModelsRequest.Parser, ListModelsResponse.Parser),
-            [], static (service, request, call) => service.ListModels(request, call));
+            Post, static (service, request, call) => service.ListModels(request, call));
     }
 
     private static Method<Received<TRequest>, TResponse> Method<TRequest, TResponse>(

@@ -21,5 +21,5 @@ internal sealed class ReflectionServiceMethods : IServiceMethodProvider<Reflecti
                     static message => message.ToByteArray(), ServerReflectionRequest.Parser.ParseFrom),
                 Marshallers.Create(
                     static message => message.ToByteArray(), ServerReflectionResponse.Parser.ParseFrom)),
-            [], static (service, requests, responses, call) => service.ServerReflectionInfo(requests, responses, call));
+            GenerationServiceMethods.Post, static (service, requests, responses, call) => service.ServerReflectionInfo(requests, responses, call));
 }

@@ -45,13 +45,16 @@ internal sealed class UnreadCalls(CallBooks books)
         books.Close(context, record);
     }
 
-    /// <summary>Nothing but reading the request was done, so the fault is the client's, unless something was thrown.</summary>
+    /// <summary>
+    /// Nothing but reading the request was done, so the fault is the client's, whatever the framework calls it: it throws,
+    /// and answers UNKNOWN, where the prefix of a message has flags or a length that are not allowed.
+    /// </summary>
     private static ErrorReason ReasonOf(HttpContext context) => StatusOf(context) switch
     {
         _ when context.RequestAborted.IsCancellationRequested => ErrorReason.ClientCancelled,
         StatusCode.Cancelled => ErrorReason.ClientCancelled,
         StatusCode.DeadlineExceeded => ErrorReason.Deadline,
-        null or StatusCode.Unknown => ErrorReason.Internal,
+        null => ErrorReason.Internal,
         _ => ErrorReason.InvalidRequest,
     };
 

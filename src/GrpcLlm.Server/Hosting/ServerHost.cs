@@ -112,6 +112,7 @@ internal static class ServerHost
         services.AddSingleton<ContentLog>();
         services.AddSingleton<CallBooks>();
         services.AddSingleton<UnreadCalls>();
+        services.AddSingleton<ResetGuard>();
         services.AddSingleton<PrometheusExporter>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<StatusReader>();
@@ -145,7 +146,9 @@ internal static class ServerHost
             context.Features.Set(new CallClock(time));
             return next(context);
         });
+        app.Use(app.Services.GetRequiredService<ResetGuard>().InvokeAsync);
         app.Use(ServerSpan.RunAsync);
+        app.Use(StrictRequests.InvokeAsync);
         app.Use(unreadCalls.InvokeAsync);
         app.MapGrpcService<GenerationService>();
         app.MapGrpcService<HealthService>();

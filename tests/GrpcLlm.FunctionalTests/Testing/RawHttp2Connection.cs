@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
-using System.Threading.Channels;
 
 namespace GrpcLlm.FunctionalTests.Testing;
 
@@ -12,17 +11,29 @@ namespace GrpcLlm.FunctionalTests.Testing;
 /// </summary>
 internal sealed class RawHttp2Connection : IAsyncDisposable
 {
-    private const byte DataFrame = 0;
-    private const byte HeadersFrame = 1;
-    private const byte ResetFrame = 3;
-    private const byte SettingsFrame = 4;
-    private const byte PingFrame = 6;
-    private const byte GoAwayFrame = 7;
-    private const byte WindowUpdateFrame = 8;
-    private const byte ContinuationFrame = 9;
-    private const byte Acknowledge = 1;
-    private const byte EndStream = 1;
-    private const byte EndHeaders = 4;
+    /// <summary>Types of frames (RFC 9113, section 6).</summary>
+    public const byte DataFrame = 0;
+    public const byte HeadersFrame = 1;
+    public const byte PriorityFrame = 2;
+    public const byte ResetFrame = 3;
+    public const byte SettingsFrame = 4;
+    public const byte PushPromiseFrame = 5;
+    public const byte PingFrame = 6;
+    public const byte GoAwayFrame = 7;
+    public const byte WindowUpdateFrame = 8;
+    public const byte ContinuationFrame = 9;
+
+    /// <summary>Flags of frames.</summary>
+    public const byte Acknowledge = 1;
+    public const byte EndStream = 1;
+    public const byte EndHeaders = 4;
+    public const byte Padded = 8;
+
+    /// <summary>Most bytes of a frame's payload, unless the server says otherwise.</summary>
+    public const int MaxFrame = 16_384;
+
+    /// <summary>What a client says first.</summary>
+    public static readonly byte[] Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray();
 
     private readonly TcpClient _tcp = new() { NoDelay = true };
     private readonly ConcurrentDictionary<int, RawHttp2Stream> _streams = new();
@@ -34,6 +45,8 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
     private NetworkStream _network = null!;
     private Task _reading = Task.CompletedTask;
     private int _nextStream = 1;
+    private int _pongs;
+    private int _resets;
 
     private RawHttp2Connection()
     {
@@ -48,6 +61,12 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
     /// <summary>Error code of a GOAWAY; null while there was none.</summary>
     public uint? GoAwayCode { get; private set; }
 
+    /// <summary>Answers to PING so far.</summary>
+    public int Pongs => Volatile.Read(ref _pongs);
+
+    /// <summary>Streams that the server has reset so far.</summary>
+    public int Resets => Volatile.Read(ref _resets);
+
     /// <summary>Connects.</summary>
     /// <param name="address">Where to.</param>
     /// <param name="streamWindow">Bytes the server may send on a stream before more are granted.</param>
@@ -55,10 +74,8 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
     public static async Task<RawHttp2Connection> ConnectAsync(
         Uri address, int streamWindow = 65_535, int connectionWindow = 1 << 20)
     {
-        var connection = new RawHttp2Connection();
-        await connection._tcp.ConnectAsync(IPAddress.Parse(address.Host), address.Port);
-        connection._network = connection._tcp.GetStream();
-        await connection._network.WriteAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray());
+        var connection = await ConnectSilentAsync(address);
+        await connection.WriteAsync(Preface);
 
         // SETTINGS_HEADER_TABLE_SIZE (1) = 0, SETTINGS_INITIAL_WINDOW_SIZE (4).
         var settings = new byte[12];
@@ -67,21 +84,56 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         BinaryPrimitives.WriteInt32BigEndian(settings.AsSpan(8), streamWindow);
         await connection.WriteFrameAsync(SettingsFrame, 0, 0, settings);
         if (connectionWindow > 65_535) await connection.GrantAsync(0, connectionWindow - 65_535);
+        return connection;
+    }
+
+    /// <summary>Connects and says nothing, not even the preface.</summary>
+    public static async Task<RawHttp2Connection> ConnectSilentAsync(Uri address)
+    {
+        var connection = new RawHttp2Connection();
+        await connection._tcp.ConnectAsync(IPAddress.Parse(address.Host), address.Port);
+        connection._network = connection._tcp.GetStream();
         connection._reading = connection.ReadAsync();
         return connection;
+    }
+
+    /// <summary>Header fields of a gRPC call.</summary>
+    /// <param name="path">For example <c>/grpcllm.v1.GenerationService/Generate</c>.</param>
+    /// <param name="headers">Further ones. One whose name is there already takes its place, or with null takes it out.</param>
+    public static List<(string Name, string Value)> Fields(string path, params (string Name, string? Value)[] headers)
+    {
+        List<(string Name, string Value)> fields =
+        [
+            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"),
+            ("content-type", "application/grpc"), ("te", "trailers"),
+        ];
+        foreach (var (name, value) in headers)
+        {
+            var place = fields.FindIndex(0, Math.Min(6, fields.Count), field => field.Name == name);
+            if (value is null) fields.RemoveAt(place);
+            else if (place >= 0) fields[place] = (name, value);
+            else fields.Add((name, value));
+        }
+
+        return fields;
+    }
+
+    /// <summary>One gRPC message with its prefix.</summary>
+    public static byte[] Message(byte[] message, byte flags = 0)
+    {
+        var body = new byte[message.Length + 5];
+        body[0] = flags;
+        BinaryPrimitives.WriteInt32BigEndian(body.AsSpan(1), message.Length);
+        message.CopyTo(body, 5);
+        return body;
     }
 
     /// <summary>Opens a stream with a gRPC request of one message.</summary>
     /// <param name="path">For example <c>/grpcllm.v1.GenerationService/Generate</c>.</param>
     /// <param name="message">The serialized message.</param>
     /// <param name="headers">Further headers.</param>
-    public Task<RawHttp2Stream> CallAsync(string path, byte[] message, params (string, string)[] headers)
-    {
-        var body = new byte[message.Length + 5];
-        BinaryPrimitives.WriteInt32BigEndian(body.AsSpan(1), message.Length);
-        message.CopyTo(body, 5);
-        return OpenAsync(path, body, headers);
-    }
+    public Task<RawHttp2Stream> CallAsync(string path, byte[] message, params (string, string)[] headers) =>
+        OpenAsync(path, Message(message), headers);
 
     /// <summary>Opens a stream with any body.</summary>
     public Task<RawHttp2Stream> OpenAsync(string path, byte[] body, params (string, string)[] headers) =>
@@ -90,31 +142,48 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
     /// <summary>Opens a stream with any body, or the beginning of one.</summary>
     public async Task<RawHttp2Stream> OpenAsync(string path, byte[] body, bool isWhole, params (string, string)[] headers)
     {
-        (string, string)[] fields =
-        [
-            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"),
-            ("content-type", "application/grpc"), ("te", "trailers"), .. headers,
-        ];
-        var id = _nextStream;
-        _nextStream += 2;
-        var stream = _streams[id] = new RawHttp2Stream(this, id);
-        const int frame = 16_384;
-        await WriteHeadersAsync(id, HpackReader.Write(fields), frame);
-        for (var offset = 0; offset < body.Length; offset += frame)
-            await WriteFrameAsync(DataFrame, 0, id, body.AsMemory(offset, Math.Min(frame, body.Length - offset)));
-        if (isWhole) await WriteFrameAsync(DataFrame, EndStream, id, ReadOnlyMemory<byte>.Empty);
+        List<(string, string)> fields = [.. Fields(path), .. headers];
+        var stream = await OpenAsync(fields, isWhole: false);
+        if (body.Length > 0) await stream.SendAsync(body, isLast: false);
+        if (isWhole) await stream.SendAsync([], isLast: true);
         return stream;
     }
 
+    /// <summary>Opens a stream with any header fields.</summary>
+    /// <param name="fields">Its fields, pseudo-header fields included.</param>
+    /// <param name="isWhole">Whether no body follows.</param>
+    public async Task<RawHttp2Stream> OpenAsync(IEnumerable<(string, string)> fields, bool isWhole)
+    {
+        var stream = NewStream();
+        await WriteHeadersAsync(stream.Id, HpackReader.Write(fields), MaxFrame, isWhole);
+        return stream;
+    }
+
+    /// <summary>Opens a stream with any header block, in one frame.</summary>
+    public async Task<RawHttp2Stream> OpenRawAsync(byte[] block, byte flags = EndStream | EndHeaders)
+    {
+        var stream = NewStream();
+        await WriteFrameAsync(HeadersFrame, flags, stream.Id, block);
+        return stream;
+    }
+
+    private RawHttp2Stream NewStream()
+    {
+        var id = _nextStream;
+        _nextStream += 2;
+        return _streams[id] = new RawHttp2Stream(this, id);
+    }
+
     // In one piece: no other frame may come between the parts of a header block.
-    private Task WriteHeadersAsync(int stream, byte[] block, int frame)
+    private Task WriteHeadersAsync(int stream, byte[] block, int frame, bool isWhole)
     {
         var frames = new List<byte>(block.Length + 64);
         for (var offset = 0; offset == 0 || offset < block.Length; offset += frame)
         {
             var isLast = block.Length - offset <= frame;
+            var flags = (isLast ? EndHeaders : 0) | (isWhole && offset == 0 ? EndStream : 0);
             frames.AddRange(Frame(
-                offset == 0 ? HeadersFrame : ContinuationFrame, isLast ? EndHeaders : (byte)0, stream,
+                offset == 0 ? HeadersFrame : ContinuationFrame, (byte)flags, stream,
                 block.AsSpan(offset, Math.Min(frame, block.Length - offset))));
         }
 
@@ -138,7 +207,8 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
     public Task WriteFrameAsync(byte type, byte flags, int stream, ReadOnlyMemory<byte> payload) =>
         WriteAsync(Frame(type, flags, stream, payload.Span));
 
-    private static byte[] Frame(byte type, byte flags, int stream, ReadOnlySpan<byte> payload)
+    /// <summary>The bytes of a frame.</summary>
+    public static byte[] Frame(byte type, byte flags, int stream, ReadOnlySpan<byte> payload)
     {
         var frame = new byte[9 + payload.Length];
         frame[0] = (byte)(payload.Length >> 16);
@@ -151,7 +221,8 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         return frame;
     }
 
-    private async Task WriteAsync(byte[] frames)
+    /// <summary>Sends any bytes.</summary>
+    public async Task WriteAsync(byte[] frames)
     {
         await _writing.WaitAsync();
         try
@@ -161,6 +232,21 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
         finally
         {
             _writing.Release();
+        }
+    }
+
+    /// <summary>Sends any bytes.</summary>
+    /// <returns>Whether the server still took them.</returns>
+    public async Task<bool> TryWriteAsync(byte[] frames)
+    {
+        try
+        {
+            await WriteAsync(frames);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
         }
     }
 
@@ -207,7 +293,10 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
                     index => BinaryPrimitives.ReadUInt32BigEndian(payload.AsSpan((6 * index) + 2))));
                 await WriteFrameAsync(SettingsFrame, Acknowledge, 0, ReadOnlyMemory<byte>.Empty);
                 break;
-            case PingFrame when (flags & Acknowledge) == 0:
+            case PingFrame when (flags & Acknowledge) != 0:
+                Interlocked.Increment(ref _pongs);
+                break;
+            case PingFrame:
                 await WriteFrameAsync(PingFrame, Acknowledge, 0, payload);
                 break;
             case HeadersFrame or ContinuationFrame:
@@ -221,91 +310,13 @@ internal sealed class RawHttp2Connection : IAsyncDisposable
                 stream?.DataCame(payload, (flags & EndStream) != 0);
                 break;
             case ResetFrame:
+                Interlocked.Increment(ref _resets);
                 stream?.ResetCame(BinaryPrimitives.ReadUInt32BigEndian(payload));
                 break;
+            // A farewell without a fault may come first; the last one tells why.
             case GoAwayFrame:
                 GoAwayCode = BinaryPrimitives.ReadUInt32BigEndian(payload.AsSpan(4));
                 break;
         }
     }
-}
-
-/// <summary>One stream of a <see cref="RawHttp2Connection"/>.</summary>
-internal sealed class RawHttp2Stream(RawHttp2Connection connection, int id)
-{
-    private readonly Channel<byte[]> _messages = Channel.CreateUnbounded<byte[]>();
-    private readonly TaskCompletionSource<List<(string, string)>> _headers = NewSignal<List<(string, string)>>();
-    private readonly TaskCompletionSource<List<(string, string)>> _trailers = NewSignal<List<(string, string)>>();
-    private readonly TaskCompletionSource<uint> _reset = NewSignal<uint>();
-    private readonly List<byte> _partial = [];
-    private bool _endStream;
-    private int _received;
-
-    /// <summary>Bytes of DATA so far.</summary>
-    public int ReceivedBytes => Volatile.Read(ref _received);
-
-    /// <summary>The response headers; those of a Trailers-Only answer too.</summary>
-    public Task<List<(string Name, string Value)>> Headers => _headers.Task!;
-
-    /// <summary>The trailers: the header block that ends the stream.</summary>
-    public Task<List<(string Name, string Value)>> Trailers => _trailers.Task!;
-
-    /// <summary>Code of the RST_STREAM that came.</summary>
-    public Task<uint> Reset => _reset.Task;
-
-    /// <summary>Whether the answer was a single header block.</summary>
-    public bool IsTrailersOnly { get; private set; }
-
-    /// <summary>The messages as they come; ends with the stream.</summary>
-    public IAsyncEnumerable<byte[]> Messages => _messages.Reader.ReadAllAsync();
-
-    /// <summary>The next message.</summary>
-    public ValueTask<byte[]> NextAsync() => _messages.Reader.ReadAsync();
-
-    public Task GrantAsync(int bytes) => connection.GrantAsync(id, bytes);
-
-    public Task ResetAsync(uint code = 8) => connection.ResetAsync(id, code);
-
-    public void NoteEndStream(bool endStream) => _endStream |= endStream;
-
-    public void HeadersCame(List<(string, string)> fields)
-    {
-        var first = _headers.TrySetResult(fields);
-        if (!_endStream) return;
-        IsTrailersOnly = first;
-        _trailers.TrySetResult(fields);
-        _messages.Writer.TryComplete();
-    }
-
-    public void DataCame(byte[] data, bool endStream)
-    {
-        Interlocked.Add(ref _received, data.Length);
-        _partial.AddRange(data);
-        while (_partial.Count >= 5)
-        {
-            var length = (_partial[1] << 24) | (_partial[2] << 16) | (_partial[3] << 8) | _partial[4];
-            if (_partial.Count < 5 + length) break;
-            _messages.Writer.TryWrite([.. _partial.Skip(5).Take(length)]);
-            _partial.RemoveRange(0, 5 + length);
-        }
-
-        if (endStream) _messages.Writer.TryComplete();
-    }
-
-    public void ResetCame(uint code)
-    {
-        _reset.TrySetResult(code);
-        _messages.Writer.TryComplete(new IOException($"The stream was reset with code {code}."));
-    }
-
-    public void ConnectionClosed(Exception exception)
-    {
-        _messages.Writer.TryComplete(exception);
-        _headers.TrySetException(exception);
-        _trailers.TrySetException(exception);
-        _ = _headers.Task.Exception;
-        _ = _trailers.Task.Exception;
-    }
-
-    private static TaskCompletionSource<T> NewSignal<T>() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }
