@@ -13,6 +13,7 @@ public static class FuzzTargets
         new StreamTarget(ProviderFormat.Gemini),
         new StreamTarget(ProviderFormat.Ollama),
         new RefusalTarget(),
+        new AskTarget(),
         new RequestTarget(),
         new ArgumentsTarget(),
         new JsonTarget(),

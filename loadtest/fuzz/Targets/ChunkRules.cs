@@ -32,6 +32,8 @@ internal static class ChunkRules
             Must(finish.Timing.TpotTokens <= finish.Usage.OutputTokens, $"{finish.Timing.TpotTokens} of {finish.Usage.OutputTokens} tokens for TPOT");
         }
 
+        // Half a character may be all that came before a failure: that is nothing.
+        if (chunks.Count == 0) return;
         Compare(events, BackendEventKind.Text, chunks, static chunk => chunk.Text);
         Compare(events, BackendEventKind.Reasoning, chunks, static chunk => chunk.Reasoning);
         Compare(events, BackendEventKind.Refusal, chunks, static chunk => chunk.Refusal);
@@ -41,33 +43,48 @@ internal static class ChunkRules
     private static void Compare(
         IReadOnlyList<BackendEvent> events, BackendEventKind kind, IReadOnlyList<TokenChunk> chunks, Func<TokenChunk, string> of)
     {
-        // Half a pair is completed within its part only.
-        var expected = string.Concat(events.Where(one => one.Kind == kind).GroupBy(static one => one.PartIndex)
-            .OrderBy(static part => part.Key).Select(static part => Whole(string.Concat(part.Select(static one => one.Text)))));
-        var actual = string.Concat(chunks.OrderBy(static chunk => chunk.PartIndex).Select(of));
-        Must(WithoutGaps(actual) == WithoutGaps(expected), $"{kind} is no copy: {actual}");
+        var expected = string.Concat(Runs(events).Where(run => run[0].Kind == kind).Select(static run => Whole(string.Concat(run.Select(static one => one.Text)))));
+        var actual = string.Concat(chunks.Select(of));
+        Must(actual == expected, $"{kind} is no copy: {actual}");
     }
 
     private static void CompareCalls(IReadOnlyList<BackendEvent> events, IReadOnlyList<TokenChunk> chunks)
     {
-        var expected = Calls(events.Select(static one => one.ToolCall).OfType<ToolCallDelta>());
-        var actual = Calls(chunks.Select(static chunk => chunk.ToolCall).OfType<ToolCallDelta>());
-        Must(expected.Keys.Order().SequenceEqual(actual.Keys.Order()), "other tool calls");
-        foreach (var (index, call) in expected) Must(actual[index] == call, $"a tool call is no copy: {actual[index]}");
+        var expected = Runs(events).Where(static run => run[0].ToolCall is not null)
+            .Select(static run => (run[0].ToolCall!.Index, Whole(string.Concat(run.Select(static one => one.ToolCall!.ArgumentsFragment)))));
+        var actual = chunks.Select(static chunk => chunk.ToolCall).OfType<ToolCallDelta>().ToList();
+        var arguments = actual.ToLookup(static delta => delta.Index, static delta => delta.ArgumentsFragment);
+        foreach (var call in expected.GroupBy(static one => one.Index, static one => one.Item2))
+            Must(string.Concat(arguments[call.Key]) == string.Concat(call), $"a tool call is no copy: {string.Concat(arguments[call.Key])}");
+        var given = events.Select(static one => one.ToolCall).OfType<ToolCallDelta>().ToList();
+        Must(Heads(given).SequenceEqual(Heads(actual)), "other tool calls");
     }
 
-    private static Dictionary<uint, string> Calls(IEnumerable<ToolCallDelta> deltas) => deltas.GroupBy(static delta => delta.Index)
-        .ToDictionary(static call => call.Key, static call =>
-            $"{string.Concat(call.Select(static one => one.Id))} {string.Concat(call.Select(static one => one.Name))} "
-            + $"{WithoutGaps(Whole(string.Concat(call.Select(static one => one.ArgumentsFragment))))} {call.Any(static one => one.Done)}");
+    private static IEnumerable<string> Heads(IEnumerable<ToolCallDelta> deltas) => deltas
+        .Where(static one => one.Name.Length > 0 || one.Done).GroupBy(static one => one.Index).OrderBy(static call => call.Key)
+        .Select(static call => $"{string.Concat(call.Select(static one => one.Id))} {string.Concat(call.Select(static one => one.Name))} {call.Any(static one => one.Done)}");
 
-    // Two parts that interleave flush half a pair at each change: U+FFFD, as often as there are halves.
-    private static string WithoutGaps(string text) => text.Replace("\uFFFD", "", StringComparison.Ordinal);
+    /// <summary>
+    /// Deltas of one kind, part and call that follow each other. Half a surrogate pair is completed within a run only; a
+    /// signature or what is no piece of the answer does not end one.
+    /// </summary>
+    private static List<List<BackendEvent>> Runs(IReadOnlyList<BackendEvent> events)
+    {
+        List<List<BackendEvent>> runs = [];
+        foreach (var one in events.Where(static one => one.IsDelta))
+        {
+            if (runs is [.., var last] && last[0].Kind == one.Kind && last[0].PartIndex == one.PartIndex && last[0].ToolCall?.Index == one.ToolCall?.Index)
+                last.Add(one);
+            else runs.Add([one]);
+        }
+
+        return runs;
+    }
 
     /// <summary>With U+FFFD for half a surrogate pair.</summary>
     private static string Whole(string text) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
 
-    private static bool IsWhole(string text) => Whole(text) == text;
+    public static bool IsWhole(string text) => Whole(text) == text;
 
     private static void Must(bool holds, string otherwise) => FindingException.Unless(holds, otherwise);
 }

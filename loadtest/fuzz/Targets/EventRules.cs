@@ -61,7 +61,7 @@ internal static class EventRules
     {
         Must(usage.ReasoningTokens <= usage.OutputTokens, $"more reasoning than output: {usage}");
         if (usage.HasInputTokens)
-            Must((ulong)usage.CachedInputTokens + usage.CacheWriteInputTokens <= usage.InputTokens, $"more of the cache than input: {usage}");
+            Must(Math.Min(uint.MaxValue, (ulong)usage.CachedInputTokens + usage.CacheWriteInputTokens) <= usage.InputTokens, $"more of the cache than input: {usage}");
     }
 
     private static void Must(bool holds, string otherwise) => FindingException.Unless(holds, otherwise);

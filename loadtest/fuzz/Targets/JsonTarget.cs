@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using GrpcLlm.Client.Json;
 using GrpcLlm.Server.Tests.Backends.Embedded.Structured;
 
@@ -9,7 +10,7 @@ namespace GrpcLlm.Fuzz.Targets;
 /// JSON that is still being written, as the client reads it: the same value however it is cut, no fault where
 /// System.Text.Json sees none, and no more than that it accepts.
 /// </summary>
-internal sealed class JsonTarget : FuzzTarget
+internal sealed partial class JsonTarget : FuzzTarget
 {
     private static readonly string[] Texts =
     [
@@ -46,6 +47,12 @@ internal sealed class JsonTarget : FuzzTarget
         Compare(text, split);
     }
 
+    // Numbers that DeepEquals refuses to compare.
+    private static bool HasHugeExponent(string text) => HugeExponent().IsMatch(text);
+
+    [GeneratedRegex("[eE][+-]?[0-9]{6,}", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex HugeExponent();
+
     private static void Compare(string text, PartialJsonReader reader)
     {
         JsonElement? expected = null;
@@ -64,7 +71,7 @@ internal sealed class JsonTarget : FuzzTarget
         {
             var actual = reader.Complete();
             FindingException.Unless(expected is not null, "accepts what System.Text.Json refuses");
-            FindingException.Unless(JsonElement.DeepEquals(actual, expected ?? default), "another value than System.Text.Json's");
+            FindingException.Unless(HasHugeExponent(text) || JsonElement.DeepEquals(actual, expected ?? default), "another value than System.Text.Json's");
         }
         catch (MalformedJsonException)
         {

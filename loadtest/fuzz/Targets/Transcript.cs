@@ -16,7 +16,8 @@ internal static class Transcript
             if (one.Opening is { } opening) text.Append($"{opening.Model} {opening.ResponseId} {opening.InputTokens}");
             if (one.Usage is { } usage) text.Append(usage);
             if (one.Kind == BackendEventKind.Signature) text.Append(one.Signature.ToBase64());
-            if (one.Ending is { } ending) text.Append($"{ending.Reason} {ending.RawReason} {ending.StopSequence} {ending.Usage} {ending.ContentFilter}");
+            if (one.Ending is { } ending) text.Append($"{ending.Reason} {ending.RawReason} {ending.StopSequence} {ending.Usage}");
+            if (one.Ending?.ContentFilter is { } filter) text.Append($"{filter.Stage} {filter.Source} {string.Join(',', filter.Categories.Select(Printable))}");
             text.Append('\n');
         }
 

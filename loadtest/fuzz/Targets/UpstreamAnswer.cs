@@ -16,11 +16,15 @@ internal static class UpstreamAnswer
     /// <summary>The events, and the failure that ended them; null: they ended by themselves.</summary>
     public static (List<BackendEvent> Events, BackendException? Failure) Read(ProviderFormat format, StreamInput input, Stream body)
     {
-        using var http = new HttpMessageInvoker(new Handler(format, input, body));
+        using var http = Connect(format, input, () => body);
         var task = ReadAsync(format, http);
         FindingException.Unless(task.IsCompleted, "waits for something although the whole body is at hand");
         return task.GetAwaiter().GetResult();
     }
+
+    /// <summary>A provider that gives the same answer to everything.</summary>
+    public static HttpMessageInvoker Connect(ProviderFormat format, StreamInput input, Func<Stream> body) =>
+        new(new Handler(format, input, body));
 
     private static async Task<(List<BackendEvent> Events, BackendException? Failure)> ReadAsync(ProviderFormat format, HttpMessageInvoker http)
     {
@@ -42,15 +46,16 @@ internal static class UpstreamAnswer
             FindingException.Unless(!exception.Message.Contains(Key, StringComparison.Ordinal), "a message holds the key");
             FindingException.Unless(exception.Message.Length <= MaxMessageChars, $"a message of {exception.Message.Length} characters");
             FindingException.Unless(!exception.Message.Any(char.IsControl), "a message of several lines");
+            FindingException.Unless(ChunkRules.IsWhole(exception.Message), "a message with half a character");
             return (events, exception);
         }
     }
 
-    private sealed class Handler(ProviderFormat format, StreamInput input, Stream body) : HttpMessageHandler
+    private sealed class Handler(ProviderFormat format, StreamInput input, Func<Stream> body) : HttpMessageHandler
     {
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            var response = new HttpResponseMessage((HttpStatusCode)input.Status) { Content = new StreamContent(body) };
+            var response = new HttpResponseMessage((HttpStatusCode)input.Status) { Content = new StreamContent(body()) };
             var type = input.SaysType ? input.MediaType : format.MediaType;
             if (type is not null) response.Content.Headers.TryAddWithoutValidation("Content-Type", type);
             if (input.RetryAfter is { } after) response.Headers.TryAddWithoutValidation("Retry-After", after);
