@@ -52,7 +52,7 @@ internal sealed class ArgumentsTarget : FuzzTarget
         using var whole = JsonDocument.Parse(json.ToString());
         foreach (var (path, text) in strings)
         {
-            var found = Find(whole.RootElement, PathStep.Parse(path));
+            var found = Find(whole.RootElement, PathStep.Parse("$" + path));
             FindingException.Unless(Whole(found) == Whole(text), $"{path} is {found}, not {text}");
         }
 
@@ -65,7 +65,9 @@ internal sealed class ArgumentsTarget : FuzzTarget
 
     private static void Note(JsonElement piece, Dictionary<string, string> strings)
     {
-        var path = piece.GetProperty("jsonPath").GetString()!;
+        // One place may be spelled in several ways.
+        var path = string.Concat(PathStep.Parse(piece.GetProperty("jsonPath").GetString()!)
+            .Select(static step => step.Name is { } name ? $"['{name.Replace("\\", "\\\\").Replace("'", "\\'")}']" : $"[{step.Index}]"));
         if (piece.TryGetProperty("stringValue", out var text) && text.ValueKind == JsonValueKind.String)
             strings[path] = strings.GetValueOrDefault(path, "") + text.GetString();
     }

@@ -36,7 +36,7 @@ internal sealed class MetadataTarget : FuzzTarget
         foreach (var line in Encoding.UTF8.GetString(input).Split('\n'))
         {
             var at = line.IndexOf(':', StringComparison.Ordinal);
-            if (at > 0) headers.Append(line[..at].Trim(), new StringValues(line[(at + 1)..].Trim()));
+            if (at > 0 && line[..at].Trim() is { Length: > 0 } key) headers.Append(key, new StringValues(line[(at + 1)..].Trim()));
         }
 
         var entries = BackendMetadata.Of(headers);
