@@ -15,7 +15,7 @@ internal sealed class Connections : IDisposable
     public Connections(Uri address)
     {
         _address = address;
-        _channels = [.. Enumerable.Range(0, Shared).Select(_ => GrpcChannel.ForAddress(address))];
+        _channels = [.. Enumerable.Range(0, Shared).Select(_ => GrpcChannel.ForAddress(address, Reconnecting()))];
     }
 
     /// <summary>The connection of a call.</summary>
@@ -37,6 +37,12 @@ internal sealed class Connections : IDisposable
         var channel = GrpcChannel.ForAddress(_address, new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true });
         return (new GenerationClient(channel), channel, () => socket?.Close(0));
     }
+
+    // By default a channel waits for a second and more before it connects again.
+    private static GrpcChannelOptions Reconnecting() => new()
+    {
+        InitialReconnectBackoff = TimeSpan.FromMilliseconds(50), MaxReconnectBackoff = TimeSpan.FromMilliseconds(200),
+    };
 
     public void Dispose()
     {

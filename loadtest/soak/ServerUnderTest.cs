@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -10,14 +9,13 @@ namespace GrpcLlm.Soak;
 internal sealed class ServerUnderTest : IAsyncDisposable
 {
     /// <summary>Time after a start in which a call may still meet what the stop left behind.</summary>
-    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(2);
 
     private readonly string[] _settings;
     private readonly HttpClient _http = new();
-    private readonly ConcurrentQueue<string> _errors = new();
+    private readonly ErrorLog _log = new();
     private readonly List<(long From, long To)> _stops = [];
     private ServerProcess? _process;
-    private string _lastLevel = "";
     private long _recordsBefore;
     private int _reloads;
     private int _rejections;
@@ -33,8 +31,8 @@ internal sealed class ServerUnderTest : IAsyncDisposable
 
     public UsageRecords Records { get; } = new();
 
-    /// <summary>Error logs, apart from the framework's own word for a client that has left.</summary>
-    public IReadOnlyCollection<string> Errors => _errors;
+    /// <summary>Error logs that nothing here explains.</summary>
+    public IReadOnlyCollection<string> Errors => _log.Unexpected;
 
     /// <summary>Configurations that were taken over, and those that were not.</summary>
     public (int Taken, int Rejected) Reloads => (Volatile.Read(ref _reloads), Volatile.Read(ref _rejections));
@@ -132,9 +130,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         if (line.Contains("The configuration was reloaded", StringComparison.Ordinal)) Interlocked.Increment(ref _reloads);
         if (line.Contains("The changed configuration cannot be served", StringComparison.Ordinal)) Interlocked.Increment(ref _rejections);
 
-        // The console's format: a line with the level, then the message.
-        if (_lastLevel.Length > 0 && !line.Contains("The client reset the request stream.", StringComparison.Ordinal)) _errors.Enqueue($"{_lastLevel} {line.Trim()}");
-        _lastLevel = line.StartsWith("fail:", StringComparison.Ordinal) || line.StartsWith("crit:", StringComparison.Ordinal) ? line : "";
+        _log.Note(line);
     }
 
     private static int FreePort()

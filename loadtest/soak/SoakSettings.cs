@@ -87,7 +87,7 @@ internal sealed class SoakSettings(Uri upstream) : IDisposable
                     MaxAttempts, BaseDelay = "00:00:00.002", MaxDelay = "00:00:00.1", TotalTimeout = "00:00:05", HedgeAfter = "00:00:00.06",
                     BreakerMinimumThroughput = 20, BreakerFailureRatio = 0.9, BreakerSamplingDuration = "00:00:01", BreakerBreakDuration = "00:00:00.5",
                 },
-                Admission = new { MaxConcurrent = 40, MaxQueue = 16, QueueTimeout = "00:00:02" },
+                Admission = new { MaxConcurrent = 20, MaxQueue = 6, QueueTimeout = "00:00:02" },
             },
         }))!.AsObject();
 

@@ -21,18 +21,29 @@ internal sealed class Texts
     private readonly Dictionary<(string Prompt, long Seed), string> _embedded = [];
     private string _simulator = "";
 
+    /// <summary>Calls that <see cref="ReadAsync(GenerationClient)"/> makes.</summary>
+    public static int Calls { get; } = 1 + (2 * Prompts.Length);
+
     public static async Task<Texts> ReadAsync(GenerationClient client)
     {
         var texts = new Texts();
-        var request = new GenerateRequest { Model = "simulator", Prompt = "p" };
+        var request = new GenerateRequest { Model = "simulator", Prompt = "p", RequestId = NameOf(0) };
         texts._simulator = await ReadAsync(client, request, new Metadata { { "simulate-output-tokens", $"{SimulatorTokens}" }, { "simulate-itl-ms", "0" } });
         foreach (var prompt in Prompts)
         {
-            for (var seed = 1; seed <= 2; seed++) texts._embedded[(prompt, seed)] = await ReadAsync(client, Embedded(prompt, seed, EmbeddedTokens), []);
+            for (var seed = 1; seed <= 2; seed++)
+            {
+                request = Embedded(prompt, seed, EmbeddedTokens);
+                request.RequestId = NameOf(texts._embedded.Count + 1);
+                texts._embedded[(prompt, seed)] = await ReadAsync(client, request, []);
+            }
         }
 
         return texts;
     }
+
+    /// <summary>Name of one of those calls, by its number.</summary>
+    public static string NameOf(int number) => $"text-{number}";
 
     /// <summary>Makes a call one to the simulator.</summary>
     public static void ToSimulator(FaultyCall call, Random random)

@@ -35,6 +35,9 @@ internal sealed class Traffic(SoakPlan plan, ServerUnderTest server, FaultyUpstr
     private readonly Lock _checking = new();
     private int _numbers;
 
+    /// <summary>Calls without a usage record of their name: the client left before the server had read it.</summary>
+    public int Unrecorded { get; private set; }
+
     /// <summary>Rules that were checked.</summary>
     public long Checked => _rules.Checked;
 
@@ -113,6 +116,7 @@ internal sealed class Traffic(SoakPlan plan, ServerUnderTest server, FaultyUpstr
         var records = server.Records.Take(call.RequestId);
         lock (_checking)
         {
+            if (records.Count == 0) Unrecorded++;
             if (texts.Of(call) is { } text) _rules.Check(call, records, text);
             else _rules.Check(call, records);
             tally.Ended(call, upstream.AnswersTo(call.Number));
