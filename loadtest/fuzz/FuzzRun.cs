@@ -98,7 +98,7 @@ public static class FuzzRun
             {
                 if (plan.Duration is { } duration && TimeProvider.System.GetElapsedTime(start) >= duration) break;
                 lastCase?.Invoke(number);
-                var input = target.Next(new Random(SeedOf(plan.Seed, number)), seeds);
+                var input = target.Make(new Random(SeedOf(plan.Seed, number)), seeds);
                 Volatile.Write(ref _cases, _cases + 1);
                 if (CheckOne($"{number}", input) is { } failure) return failure;
             }

@@ -11,7 +11,7 @@ public abstract class FuzzTarget
     /// <summary>Makes an input that depends on the random numbers and the corpus alone.</summary>
     /// <param name="random">Random numbers of this case.</param>
     /// <param name="corpus">Inputs to start from; may be empty.</param>
-    public abstract byte[] Next(Random random, IReadOnlyList<byte[]> corpus);
+    public abstract byte[] Make(Random random, IReadOnlyList<byte[]> corpus);
 
     /// <summary>Checks an input. The same input is always checked in the same way.</summary>
     /// <exception cref="Exception">Anything: something does not hold.</exception>

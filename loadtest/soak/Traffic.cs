@@ -66,7 +66,7 @@ internal sealed class Traffic(SoakPlan plan, ServerUnderTest server, FaultyUpstr
             var since = TimeProvider.System.GetTimestamp();
             while (IsTurnedAway(call) && TimeProvider.System.GetElapsedTime(since) < RestartPatience)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
                 call = await CallAsync(Retrying);
             }
 

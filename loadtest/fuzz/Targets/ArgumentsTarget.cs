@@ -15,7 +15,7 @@ internal sealed class ArgumentsTarget : FuzzTarget
 
     public override string Name => "arguments";
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
     {
         var lines = new StringBuilder();
         WriteObject(random, "$", 2, lines);

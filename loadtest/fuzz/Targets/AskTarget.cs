@@ -22,7 +22,7 @@ internal sealed class AskTarget : FuzzTarget
 
     public override string Name => "ask";
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
     {
         var answer = Encoding.UTF8.GetBytes(Answers[random.Next(Answers.Length)]);
         return random.Next(8) == 0 ? answer : Mutator.Change(random, answer, corpus);

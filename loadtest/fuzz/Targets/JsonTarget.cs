@@ -20,7 +20,7 @@ internal sealed partial class JsonTarget : FuzzTarget
 
     public override string Name => "json";
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
     {
         var text = random.Next(3) == 0
             ? Encoding.UTF8.GetBytes(new RandomSchemas(random).Next())

@@ -21,7 +21,7 @@ internal sealed class MetadataTarget : FuzzTarget
 
     public override string Name => "metadata";
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
     {
         var lines = new StringBuilder();
         for (var left = random.Next(1, 6); left > 0; left--)

@@ -35,7 +35,7 @@ internal sealed class RefusalTarget : FuzzTarget
 
     public override string Name => "refusal";
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
     {
         var line = StreamInput.Line(
             ("status", $"{Statuses[random.Next(Statuses.Length)]}"), ("after", Delay(random)), ("afterms", Delay(random)));

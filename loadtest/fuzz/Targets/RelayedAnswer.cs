@@ -1,7 +1,6 @@
 using Grpc.Core;
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Backends;
-using GrpcLlm.Server.Grpc;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.Server.Routing;
 using GrpcLlm.Server.Streaming;
@@ -65,14 +64,16 @@ internal static class RelayedAnswer
         }
     }
 
-    private sealed class Rest(IReadOnlyList<BackendEvent> events, int next, BackendException? failure) : IAsyncEnumerator<BackendEvent>
+    private sealed class Rest(IReadOnlyList<BackendEvent> events, int first, BackendException? failure) : IAsyncEnumerator<BackendEvent>
     {
+        private int _next = first;
+
         public BackendEvent Current { get; private set; }
 
         public ValueTask<bool> MoveNextAsync()
         {
-            if (next == events.Count) return failure is null ? new(false) : ValueTask.FromException<bool>(failure);
-            Current = events[next++];
+            if (_next == events.Count) return failure is null ? new(false) : ValueTask.FromException<bool>(failure);
+            Current = events[_next++];
             return new(true);
         }
 

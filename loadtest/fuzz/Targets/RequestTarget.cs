@@ -31,7 +31,7 @@ internal sealed class RequestTarget : FuzzTarget
 
     public override string Name => "request";
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
     {
         var method = random.Next(3) > 0 ? 0 : random.Next(1, Types.Length);
 

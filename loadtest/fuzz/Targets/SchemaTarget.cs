@@ -31,7 +31,7 @@ internal sealed class SchemaTarget : FuzzTarget
     // Bounds of the compiler, whatever a schema says; see StructuredLimits.
     public override long MaxAllocation(int inputLength) => (1L << 30) + (10_000L * inputLength);
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
     {
         var text = random.Next(8) switch
         {

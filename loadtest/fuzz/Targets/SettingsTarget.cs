@@ -21,7 +21,7 @@ internal sealed class SettingsTarget : FuzzTarget
 
     public override string Name => "settings";
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus) =>
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus) =>
         Mutator.Change(random, Encoding.UTF8.GetBytes(Valid), corpus, "\"99999999.00:00:00\"", "\"-1.00:00:00\"", "\"http://\"", "\"file:\"", "\"x:y\"", "\"embedded\"");
 
     public override void Check(byte[] input)

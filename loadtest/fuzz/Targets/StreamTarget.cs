@@ -13,7 +13,7 @@ internal sealed class StreamTarget(ProviderFormat format) : FuzzTarget
 
     public override string Name => format.Kind;
 
-    public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+    public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
     {
         var valid = format.WriteAnswer(random);
         if (random.Next(4) == 0) return valid;

@@ -110,7 +110,7 @@ internal sealed class FaultyCall
                 Chunks.Add(call.ResponseStream.Current);
                 if (Behaviour == Behaviour.ReadsSlowly && Chunks.Count % 16 == 1)
                     await Task.Delay(SomeTime(1, 40), TimeProvider.System, cancellationToken);
-                if (--readsLeft == 0) await ActAsync(client, leaving, cancellationToken, drop);
+                if (--readsLeft == 0) await ActAsync(client, leaving, drop, cancellationToken);
             }
 
             Status = call.GetStatus();
@@ -126,7 +126,7 @@ internal sealed class FaultyCall
     public override string ToString() =>
         $"call {Number} ({Behaviour} {Request.Model}): {Status}, {Chunks.Count} chunks, {Tokens} tokens, {Summary}";
 
-    private async Task ActAsync(GenerationClient client, CancellationTokenSource leaving, CancellationToken cancellationToken, Action? drop)
+    private async Task ActAsync(GenerationClient client, CancellationTokenSource leaving, Action? drop, CancellationToken cancellationToken)
     {
         switch (Behaviour)
         {

@@ -48,7 +48,7 @@ public sealed class FuzzTests
 
         public override string Name => "recorder";
 
-        public override byte[] Next(Random random, IReadOnlyList<byte[]> corpus)
+        public override byte[] Make(Random random, IReadOnlyList<byte[]> corpus)
         {
             var input = new byte[8];
             random.NextBytes(input);
