@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
@@ -23,6 +24,12 @@ namespace GrpcLlm.Benchmarks;
 internal sealed class BareServer(HttpClient http) : GenerationService.GenerationServiceBase
 {
     private static readonly string[] Texts = [.. SimulatorText.Tokens.Select(static token => token.Text)];
+
+    /// <summary>Starts it as a process.</summary>
+    /// <param name="upstream">Where its model <c>relay</c> leads.</param>
+    public static Task<ServerProcess> StartAsync(Uri upstream) => ServerProcess.StartAsync(
+        new ProcessStartInfo("dotnet", [typeof(BareServer).Assembly.Location, Program.BareServerCommand, upstream.ToString()]),
+        listeners: 1);
 
     /// <summary>Runs until the process is ended.</summary>
     /// <param name="args">The upstream's address, and milliseconds between tokens; 0: no pause.</param>

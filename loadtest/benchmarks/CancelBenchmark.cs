@@ -101,17 +101,10 @@ internal static partial class CancelBenchmark
 
     private static async Task<List<double>> QueuedAsync(SseUpstream upstream, string[] settings, int streams)
     {
-        await using var server = await ServerProcess.StartAsync(
-        [
-            .. settings, "GrpcLlm:Admission:MaxConcurrent=1", $"GrpcLlm:Admission:MaxQueue={streams}", "GrpcLlm:Admission:QueueTimeout=00:05:00",
-            "Logging:LogLevel:GrpcLlm.Usage=Information",
-        ]);
         var ended = new ConcurrentDictionary<string, TaskCompletionSource<long>>(StringComparer.Ordinal);
-        server.Wrote = line =>
-        {
-            if (RequestId().Match(line) is { Success: true, Groups: var groups } && ended.TryGetValue(groups["id"].Value, out var waiting))
-                waiting.TrySetResult(TimeProvider.System.GetTimestamp());
-        };
+        await using var server = await ServerProcess.StartAsync(environment: null, Note, [
+            .. settings, "GrpcLlm:Admission:MaxConcurrent=1", $"GrpcLlm:Admission:MaxQueue={streams}", "GrpcLlm:Admission:QueueTimeout=00:05:00",
+        ]);
         using var caller = new GrpcCaller("grpcllm", server.Address, "silent");
         var holder = await OpenAsync(upstream, caller, "silent", 1);
         var calls = new List<(string Id, IDisposable Call)>();
@@ -136,6 +129,12 @@ internal static partial class CancelBenchmark
 
         holder[0].Dispose();
         return times;
+
+        void Note(string line)
+        {
+            if (RequestId().Match(line) is { Success: true, Groups: var groups } && ended.TryGetValue(groups["id"].Value, out var waiting))
+                waiting.TrySetResult(TimeProvider.System.GetTimestamp());
+        }
     }
 
     private static async Task<List<IDisposable>> OpenAsync(SseUpstream upstream, GrpcCaller caller, string model, int streams)

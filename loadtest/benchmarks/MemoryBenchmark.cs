@@ -23,7 +23,7 @@ internal static class MemoryBenchmark
             await using var server = await ServerProcess.StartAsync(
                 "GrpcLlm:Backends:idle:Kind=simulator", "GrpcLlm:Backends:idle:InterTokenLatency=01:00:00", "GrpcLlm:Backends:idle:IdleTimeout=01:00:00",
                 "GrpcLlm:Models:idle:Routes:0:Backend=idle", "GrpcLlm:Admission:MaxConcurrent=100000");
-            await using var bare = await ServerProcess.StartBareAsync(new Uri("http://127.0.0.1:1"));
+            await using var bare = await BareServer.StartAsync(new Uri("http://127.0.0.1:1"));
             var own = await MeasureAsync(server, null, streams);
             var other = await MeasureAsync(bare, new Metadata { { "idle", "1" } }, streams);
             rows.Add(["simulator", Report.Whole(streams), Report.Number(own, 1), Report.Number(other, 1), Report.Number(own / other, 2)]);

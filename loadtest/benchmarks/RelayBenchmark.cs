@@ -22,7 +22,7 @@ internal static class RelayBenchmark
             "GrpcLlm:Backends:none:Kind=simulator", "GrpcLlm:Models:none:Routes:0:Backend=none",
         ];
         await using var nginx = await NginxProcess.StartAsync(upstream.Port);
-        await using var bare = await ServerProcess.StartBareAsync(address);
+        await using var bare = await BareServer.StartAsync(address);
         await using var server = await ServerProcess.StartAsync(settings);
         await using var baseline = Baseline is null ? null : await ServerProcess.StartFromAsync(Baseline, settings);
 

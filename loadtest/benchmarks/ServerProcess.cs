@@ -17,8 +17,11 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     public Uri Address { get; }
 
-    /// <summary>Told each line that it writes, from the time it listens.</summary>
-    public Action<string>? Wrote { get; set; }
+    /// <summary>Where the ops pages are.</summary>
+    public Uri OpsAddress { get; }
+
+    /// <summary>Number of the process.</summary>
+    public int Id => _process.Id;
 
     /// <summary>Processor time that it has used since its start.</summary>
     public TimeSpan ProcessorTime => ProcessUse.ProcessorTime(_process.Id);
@@ -26,51 +29,40 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <summary>Bytes of memory that it holds.</summary>
     public long ResidentBytes => ProcessUse.ResidentBytes(_process.Id);
 
-    /// <summary>Where the ops pages are.</summary>
-    public Uri OpsAddress { get; }
+    /// <summary>Where the service was built, beside the program that runs it.</summary>
+    public static string BuiltFolder { get; } = AppContext.BaseDirectory.Replace(
+        typeof(ServerProcess).Assembly.GetName().Name!, "GrpcLlm.Server", StringComparison.Ordinal);
 
-    /// <summary>Starts the service as it was built with the benchmarks.</summary>
+    /// <summary>Starts the service and waits until it listens; usage records are not written.</summary>
+    /// <param name="settings">Further settings, in the form <c>Key:Sub=value</c>.</param>
     public static Task<ServerProcess> StartAsync(params string[] settings) => StartFromAsync(BuiltFolder, settings);
 
     /// <summary>Starts the service from another folder: another build of it, or a published one.</summary>
-    public static Task<ServerProcess> StartFromAsync(string folder, params string[] settings)
+    public static Task<ServerProcess> StartFromAsync(string folder, params string[] settings) => StartServiceAsync(
+        folder, environment: null, onLine: null, ["Logging:LogLevel:GrpcLlm.Usage=Warning", .. settings]);
+
+    /// <summary>Starts the service and waits until it listens.</summary>
+    /// <param name="environment">Name of the environment, which chooses a file of settings; null: the default.</param>
+    /// <param name="onLine">Gets each line that it writes, one after another.</param>
+    /// <param name="settings">Settings, in the form <c>Key:Sub=value</c>.</param>
+    public static Task<ServerProcess> StartAsync(string? environment, Action<string>? onLine, params string[] settings) =>
+        StartServiceAsync(BuiltFolder, environment, onLine, settings);
+
+    /// <summary>Starts any server and waits until it listens.</summary>
+    /// <param name="start">The program.</param>
+    /// <param name="listeners">Addresses that it tells; the last one is where the ops pages are.</param>
+    /// <param name="onLine">Gets each line that it writes, one after another.</param>
+    /// <exception cref="InvalidOperationException">It ended before.</exception>
+    public static async Task<ServerProcess> StartAsync(ProcessStartInfo start, int listeners, Action<string>? onLine = null)
     {
-        string[] arguments =
-        [
-            "--Kestrel:Endpoints:Grpc:Url=http://127.0.0.1:0",
-            "--Kestrel:Endpoints:Ops:Url=http://127.0.0.1:0", "--Logging:LogLevel:GrpcLlm.Usage=Warning",
-            .. settings.Select(static setting => "--" + setting),
-        ];
-        return StartAsync("dotnet", [Path.Combine(folder, "GrpcLlm.Server.dll"), .. arguments], listeners: 2);
-    }
-
-    /// <summary>Starts the yardstick.</summary>
-    /// <param name="upstream">Where its model <c>relay</c> leads.</param>
-    public static Task<ServerProcess> StartBareAsync(Uri upstream) => StartAsync(
-        "dotnet", [typeof(BareServer).Assembly.Location, Program.BareServerCommand, upstream.ToString()], listeners: 1);
-
-    /// <summary>Where the service was built to, beside the benchmarks.</summary>
-    public static string BuiltFolder =>
-        AppContext.BaseDirectory.Replace("GrpcLlm.Benchmarks", "GrpcLlm.Server", StringComparison.Ordinal);
-
-    public async ValueTask DisposeAsync()
-    {
-        _process.Kill();
-        await _process.WaitForExitAsync();
-        _process.Dispose();
-    }
-
-    private static async Task<ServerProcess> StartAsync(string program, string[] arguments, int listeners)
-    {
-        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, UseShellExecute = false };
-        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        start.RedirectStandardOutput = true;
+        start.UseShellExecute = false;
         var listening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var addresses = new List<Uri>();
         var process = Process.Start(start) ?? throw new InvalidOperationException("The server did not start.");
-        ServerProcess? server = null;
         process.OutputDataReceived += (_, output) =>
         {
-            if (output.Data is { } line) Volatile.Read(ref server)?.Wrote?.Invoke(line);
+            if (output.Data is { } line) onLine?.Invoke(line);
             if (listening.Task.IsCompleted) return;
             if (output.Data is null) listening.TrySetException(new InvalidOperationException("The server ended before it listened."));
             else if (Listening().Match(output.Data) is { Success: true } match) addresses.Add(new Uri(match.Groups["url"].Value));
@@ -78,8 +70,37 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         };
         process.BeginOutputReadLine();
         await listening.Task;
-        Volatile.Write(ref server, new ServerProcess(process, addresses[0], addresses[^1]));
-        return server;
+        return new ServerProcess(process, addresses[0], addresses[^1]);
+    }
+
+    /// <summary>Tells it to stop (SIGTERM) and waits until it has.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> StopAsync()
+    {
+        using var kill = Process.Start("sh", ["-c", $"kill -TERM {_process.Id}"]);
+        await kill.WaitForExitAsync();
+        await _process.WaitForExitAsync();
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited) _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    private static Task<ServerProcess> StartServiceAsync(
+        string folder, string? environment, Action<string>? onLine, string[] settings)
+    {
+        var start = new ProcessStartInfo(
+            "dotnet",
+            [
+                Path.Combine(folder, "GrpcLlm.Server.dll"), "--Kestrel:Endpoints:Grpc:Url=http://127.0.0.1:0",
+                "--Kestrel:Endpoints:Ops:Url=http://127.0.0.1:0", .. settings.Select(static setting => "--" + setting),
+            ]);
+        if (environment is not null) start.Environment["DOTNET_ENVIRONMENT"] = environment;
+        return StartAsync(start, listeners: 2, onLine);
     }
 
     [GeneratedRegex(@"Now listening on: (?<url>http://[\d.:]+)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

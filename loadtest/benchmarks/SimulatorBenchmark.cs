@@ -13,7 +13,7 @@ internal static class SimulatorBenchmark
 
     public static async Task RunAsync(Report report)
     {
-        await using var bare = await ServerProcess.StartBareAsync(new Uri("http://127.0.0.1:1"));
+        await using var bare = await BareServer.StartAsync(new Uri("http://127.0.0.1:1"));
         await using var server = await ServerProcess.StartAsync(
             "GrpcLlm:Backends:none:Kind=simulator", "GrpcLlm:Models:flood:Routes:0:Backend=none",
             "GrpcLlm:Backends:paced:Kind=simulator", $"GrpcLlm:Backends:paced:TimeToFirstToken=00:00:00.{PaceMilliseconds:000}",

@@ -27,9 +27,10 @@ internal sealed record CliConsole(TextReader In, TextWriter Out, TextWriter Erro
     public Func<string, string?> Variable { get; init; } = Environment.GetEnvironmentVariable;
 
     /// <summary>The console of the process.</summary>
-    public static CliConsole System() => new(
+    /// <param name="interrupted">Cancelled by the user's interrupt, after which no write hangs for long.</param>
+    public static CliConsole System(CancellationToken interrupted) => new(
         new StreamReader(Console.OpenStandardInput(), Utf8),
-        new StreamWriter(OpenOutput(), Utf8),
+        new StreamWriter(OpenOutput(interrupted), Utf8),
         new StreamWriter(Console.OpenStandardError(), Utf8) { AutoFlush = true })
     {
         InputIsRedirected = Console.IsInputRedirected,
@@ -39,10 +40,11 @@ internal sealed record CliConsole(TextReader In, TextWriter Out, TextWriter Erro
 
     /// <summary>
     /// Standard output. The console stream of .NET ignores a closed pipe on Unix; a plain file stream reports it, so
-    /// that <c>grpcllm generate … | head</c> ends the generation instead of paying for the rest. Only for what cannot
+    /// that <c>grpcllm generate … | head</c> ends the generation instead of paying for the rest; and an interrupt ends it even
+    /// if nobody reads. Only for what cannot
     /// seek: a file stream keeps a position of its own and would overwrite what others append to the same file.
     /// </summary>
-    private static Stream OpenOutput()
+    private static Stream OpenOutput(CancellationToken interrupted)
     {
         if (OperatingSystem.IsWindows()) return Console.OpenStandardOutput();
 
@@ -50,7 +52,7 @@ internal sealed record CliConsole(TextReader In, TextWriter Out, TextWriter Erro
 #pragma warning disable CA2000
         var file = new FileStream(new SafeFileHandle(StandardOutput, ownsHandle: false), FileAccess.Write, bufferSize: 0);
 #pragma warning restore CA2000
-        if (!file.CanSeek) return file;
+        if (!file.CanSeek) return new InterruptibleOutput(file, InterruptibleOutput.DefaultPatience, interrupted);
         file.Dispose();
         return Console.OpenStandardOutput();
     }

@@ -94,9 +94,9 @@ internal static class CliHost
         {
             await writer.FlushAsync();
         }
-        catch (IOException)
+        catch (Exception exception) when (exception is IOException or OperationCanceledException)
         {
-            // The pipe is closed, and the exit code has said so.
+            // The pipe is closed, or nobody read it when the user interrupted; the exit code has said so.
         }
     }
 }

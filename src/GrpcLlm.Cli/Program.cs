@@ -10,5 +10,5 @@ using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal 
     interrupted.Cancel();
 });
 
-var console = CliConsole.System();
+var console = CliConsole.System(interrupted.Token);
 return await CliHost.RunAsync(args, console, interrupted.Token);

@@ -13,6 +13,12 @@ internal sealed class ToolCallTracker
     private const string IdCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     private const int IdLength = 9;
 
+    /// <summary>Most calls of one answer: far above any model's, and a bound for a provider that never ends.</summary>
+    private const int MaxCalls = 4096;
+
+    /// <summary>Most characters of one call's arguments, which are held until they are complete.</summary>
+    private const int MaxArgumentChars = 16 << 20;
+
     private readonly List<Call> _calls = [];
 
     /// <summary>Whether there was any call.</summary>
@@ -24,11 +30,14 @@ internal sealed class ToolCallTracker
     /// <param name="name">Name of the tool, complete.</param>
     /// <param name="partIndex">Part of the answer it is.</param>
     /// <param name="fragment">First piece of the arguments, if any.</param>
+    /// <exception cref="BackendException">Malformed: it has no name, or there are too many.</exception>
     public BackendEvent Begin(string key, string id, string name, uint partIndex, string fragment = "")
     {
+        if (name.Length == 0) throw Malformed("The backend sent a tool call without a name.");
+        if (_calls.Count == MaxCalls) throw Malformed("The backend sent too many tool calls.");
         var call = new Call(key, (uint)_calls.Count, partIndex);
         _calls.Add(call);
-        call.Arguments.Append(fragment);
+        Add(call, fragment);
         return BackendEvent.ToolCallPiece(
             new ToolCallDelta
             {
@@ -48,11 +57,12 @@ internal sealed class ToolCallTracker
 
     /// <summary>Goes on with a call that has begun.</summary>
     /// <returns>The event; null for an empty fragment.</returns>
+    /// <exception cref="BackendException">Malformed: the arguments are too long.</exception>
     public BackendEvent? Append(string key, string fragment)
     {
         if (fragment.Length == 0) return null;
         var call = Find(key)!;
-        call.Arguments.Append(fragment);
+        Add(call, fragment);
         return BackendEvent.ToolCallPiece(
             new ToolCallDelta { Index = call.Index, ArgumentsFragment = fragment }, partIndex: call.PartIndex);
     }
@@ -65,7 +75,7 @@ internal sealed class ToolCallTracker
         call.IsDone = true;
         var arguments = call.Arguments.ToString();
         if (arguments.Length > 0 && !IsObject(arguments))
-            throw new BackendException(BackendFailure.Malformed, "The arguments of a tool call are no JSON object.");
+            throw Malformed("The arguments of a tool call are no JSON object.");
 
         // No token of its own: the mark comes with an event that held none, or at the end.
         return BackendEvent.ToolCallPiece(
@@ -78,6 +88,14 @@ internal sealed class ToolCallTracker
     {
         foreach (var call in _calls.Where(static call => !call.IsDone).ToList()) output.Add(End(call.Key));
     }
+
+    private static void Add(Call call, string fragment)
+    {
+        if (call.Arguments.Length + fragment.Length > MaxArgumentChars) throw Malformed("The arguments of a tool call are too long.");
+        call.Arguments.Append(fragment);
+    }
+
+    private static BackendException Malformed(string message) => new(BackendFailure.Malformed, message);
 
     private Call? Find(string key) => _calls.FindLast(call => !call.IsDone && call.Key == key);
 

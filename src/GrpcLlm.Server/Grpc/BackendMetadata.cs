@@ -12,10 +12,13 @@ internal static class BackendMetadata
     private const string Prefix = "simulate-";
 
     /// <summary>The entries for backends; values of a key that came twice are joined by commas.</summary>
-    public static IReadOnlyDictionary<string, string> Of(ServerCallContext context)
+    public static IReadOnlyDictionary<string, string> Of(ServerCallContext context) => Of(context.GetHttpContext().Request.Headers);
+
+    /// <inheritdoc cref="Of(ServerCallContext)"/>
+    public static IReadOnlyDictionary<string, string> Of(IHeaderDictionary headers)
     {
         Dictionary<string, string>? found = null;
-        foreach (var (key, value) in context.GetHttpContext().Request.Headers)
+        foreach (var (key, value) in headers)
         {
             if (!key.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)) continue;
             (found ??= new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase))[key] = value.ToString();

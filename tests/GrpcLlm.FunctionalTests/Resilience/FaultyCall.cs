@@ -1,11 +1,12 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using GrpcLlm.FunctionalTests.Testing;
 using GrpcLlm.V1;
+using GenerationClient = GrpcLlm.V1.GenerationService.GenerationServiceClient;
+using Status = Grpc.Core.Status;
 
 namespace GrpcLlm.FunctionalTests.Resilience;
 
-/// <summary>How a call of the property test behaves.</summary>
+/// <summary>How a call behaves.</summary>
 internal enum Behaviour
 {
     Patient,
@@ -15,32 +16,36 @@ internal enum Behaviour
     HasDeadline,
     HasBudget,
     IsCancelledByName,
+    ReadsSlowly,
+    StopsReading,
+    DropsConnection,
 }
 
-/// <summary>One call of the property test, drawn from a seed, and what its client saw of it.</summary>
+/// <summary>One call to a model behind a faulty upstream, or to another one, drawn from a seed; and what its client saw.</summary>
 internal sealed class FaultyCall
 {
     private readonly Random _random;
 
-    public FaultyCall(int seed, int number)
+    private FaultyCall(int number, Random random, Behaviour behaviour)
     {
         Number = number;
-        _random = new Random(unchecked((seed * 48_271) + number));
-        Behaviour = _random.Next(100) switch
-        {
-            < 70 => Behaviour.Patient,
-            < 78 => Behaviour.Progress,
-            < 84 => Behaviour.CancelsWhileReading,
-            < 89 => Behaviour.CancelsAtAnyTime,
-            < 93 => Behaviour.HasDeadline,
-            < 97 => Behaviour.HasBudget,
-            _ => Behaviour.IsCancelledByName,
-        };
+        _random = random;
+        Behaviour = behaviour;
+        Request = new GenerateRequest { Prompt = $"call {number}.", RequestId = RequestId };
+        if (Behaviour == Behaviour.Progress) Request.Output = new OutputOptions { Progress = true };
+        if (Behaviour == Behaviour.HasBudget)
+            Request.Limits = new GenerationLimits { TimeBudget = Duration.FromTimeSpan(SomeTime(1, 150)) };
     }
 
     public int Number { get; }
 
     public Behaviour Behaviour { get; }
+
+    /// <summary>What is asked; may be changed before the call is made.</summary>
+    public GenerateRequest Request { get; }
+
+    /// <summary>Metadata that goes with it; none by default.</summary>
+    public Metadata Metadata { get; } = [];
 
     public string RequestId => $"call-{Number}";
 
@@ -53,8 +58,12 @@ internal sealed class FaultyCall
     /// <summary>The trailers; empty where the client had left.</summary>
     public Metadata Trailers { get; private set; } = [];
 
-    /// <summary>Whether the client may have left before the server was done.</summary>
-    public bool MayHaveLeft => Behaviour is Behaviour.CancelsWhileReading or Behaviour.CancelsAtAnyTime or Behaviour.HasDeadline;
+    /// <summary>Whether the server was stopped or not yet started at some time while the call ran.</summary>
+    public bool MetRestart { get; set; }
+
+    /// <summary>Whether the client may have left before the server was done, or was sent away for not reading.</summary>
+    public bool MayHaveLeft => Behaviour is Behaviour.CancelsWhileReading or Behaviour.CancelsAtAnyTime or Behaviour.HasDeadline
+        or Behaviour.StopsReading or Behaviour.DropsConnection;
 
     public string Text => string.Concat(Chunks.Select(static chunk => chunk.Text));
 
@@ -63,28 +72,45 @@ internal sealed class FaultyCall
     public GenerationSummary? Summary =>
         Trailers.GetValueBytes("generation-summary-bin") is { } bytes ? GenerationSummary.Parser.ParseFrom(bytes) : null;
 
-    /// <summary>Makes the call and reads it to its end.</summary>
-    public async Task RunAsync(LlmServer server, CancellationToken cancellationToken)
+    /// <summary>Draws a call.</summary>
+    /// <param name="seed">Seed of the run.</param>
+    /// <param name="number">Number of the call.</param>
+    /// <param name="traffic">Behaviours by their weights.</param>
+    public static FaultyCall Draw(int seed, int number, IReadOnlyList<(Behaviour Behaviour, int Weight)> traffic)
     {
-        var request = new GenerateRequest { Prompt = $"call {Number}.", RequestId = RequestId };
-        if (Behaviour == Behaviour.Progress) request.Output = new OutputOptions { Progress = true };
-        if (Behaviour == Behaviour.HasBudget)
-            request.Limits = new GenerationLimits { TimeBudget = Duration.FromTimeSpan(SomeTime(1, 150)) };
+        var random = new Random(unchecked((seed * 48_271) + number));
+        var drawn = random.Next(traffic.Sum(static one => one.Weight));
+        foreach (var (behaviour, weight) in traffic)
+        {
+            drawn -= weight;
+            if (drawn < 0) return new FaultyCall(number, random, behaviour);
+        }
+
+        throw new ArgumentException("No behaviour has a weight.", nameof(traffic));
+    }
+
+    /// <summary>Makes the call and reads it to its end.</summary>
+    /// <param name="client">The service.</param>
+    /// <param name="cancellationToken">Ends the run.</param>
+    /// <param name="drop">Breaks the connection of the client; for those that drop it.</param>
+    public async Task RunAsync(GenerationClient client, CancellationToken cancellationToken, Action? drop = null)
+    {
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         if (Behaviour == Behaviour.CancelsAtAnyTime) leaving.CancelAfter(SomeTime(0, 60));
         var deadline = Behaviour == Behaviour.HasDeadline
             ? TimeProvider.System.GetUtcNow().UtcDateTime + SomeTime(5, 150)
             : (DateTime?)null;
-        using var call = server.Client.Generate(request, deadline: deadline, cancellationToken: leaving.Token);
-        var readsLeft = Behaviour is Behaviour.CancelsWhileReading or Behaviour.IsCancelledByName ? _random.Next(1, 6) : -1;
+        using var call = client.Generate(Request, Metadata, deadline, leaving.Token);
+        var acts = Behaviour is Behaviour.CancelsWhileReading or Behaviour.IsCancelledByName or Behaviour.DropsConnection or Behaviour.StopsReading;
+        var readsLeft = acts ? _random.Next(1, 6) : -1;
         try
         {
             while (await call.ResponseStream.MoveNext(CancellationToken.None))
             {
                 Chunks.Add(call.ResponseStream.Current);
-                if (--readsLeft != 0) continue;
-                if (Behaviour == Behaviour.CancelsWhileReading) await leaving.CancelAsync();
-                else await server.Client.CancelGenerationAsync(new CancelGenerationRequest { RequestId = RequestId }, cancellationToken: cancellationToken);
+                if (Behaviour == Behaviour.ReadsSlowly && Chunks.Count % 16 == 1)
+                    await Task.Delay(SomeTime(1, 40), TimeProvider.System, cancellationToken);
+                if (--readsLeft == 0) await ActAsync(client, leaving, drop, cancellationToken);
             }
 
             Status = call.GetStatus();
@@ -98,7 +124,26 @@ internal sealed class FaultyCall
     }
 
     public override string ToString() =>
-        $"call {Number} ({Behaviour}): {Status}, {Chunks.Count} chunks, {Tokens} tokens, {Summary}";
+        $"call {Number} ({Behaviour} {Request.Model}): {Status}, {Chunks.Count} chunks, {Tokens} tokens, {Summary}";
+
+    private async Task ActAsync(GenerationClient client, CancellationTokenSource leaving, Action? drop, CancellationToken cancellationToken)
+    {
+        switch (Behaviour)
+        {
+            case Behaviour.CancelsWhileReading:
+                await leaving.CancelAsync();
+                break;
+            case Behaviour.DropsConnection:
+                drop!();
+                break;
+            case Behaviour.StopsReading:
+                await Task.Delay(SomeTime(500, 3000), TimeProvider.System, cancellationToken);
+                break;
+            default:
+                await client.CancelGenerationAsync(new CancelGenerationRequest { RequestId = RequestId }, cancellationToken: cancellationToken);
+                break;
+        }
+    }
 
     private TimeSpan SomeTime(int from, int to) => TimeSpan.FromMilliseconds(_random.Next(from, to));
 }

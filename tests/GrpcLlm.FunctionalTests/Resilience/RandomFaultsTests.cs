@@ -17,6 +17,13 @@ public sealed class RandomFaultsTests(ITestOutputHelper output)
     private const int MaxAttempts = 4;
     private const int AtOnce = 64;
 
+    // Out of 100.
+    private static readonly (Behaviour Behaviour, int Weight)[] Traffic =
+    [
+        (Behaviour.Patient, 70), (Behaviour.Progress, 8), (Behaviour.CancelsWhileReading, 6), (Behaviour.CancelsAtAnyTime, 5),
+        (Behaviour.HasDeadline, 4), (Behaviour.HasBudget, 4), (Behaviour.IsCancelledByName, 3),
+    ];
+
     private static readonly Dictionary<string, string> KeyLabels = new(StringComparer.Ordinal)
     {
         ["sk-a-1"] = "key1", ["sk-a-2"] = "key2", ["sk-b-1"] = "key1", ["sk-b-2"] = "key2", ["sk-c-1"] = "key1", ["sk-c-2"] = "key2",
@@ -48,7 +55,7 @@ public sealed class RandomFaultsTests(ITestOutputHelper output)
 
     private async Task<List<FaultyCall>> RunAsync(int seed, int count, params string[] settings)
     {
-        await using var upstream = await FaultyUpstream.StartAsync(seed);
+        await using var upstream = await FaultyUpstream.StartAsync(seed, TestContext.Current.CancellationToken);
         await using var server = await LlmServer.StartAsync([.. Routes(upstream), .. settings]);
         var calls = new ConcurrentBag<FaultyCall>();
 
@@ -57,9 +64,9 @@ public sealed class RandomFaultsTests(ITestOutputHelper output)
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = TestContext.Current.CancellationToken },
             async (number, token) =>
             {
-                var call = new FaultyCall(seed, number);
+                var call = FaultyCall.Draw(seed, number, Traffic);
                 calls.Add(call);
-                await call.RunAsync(server, token);
+                await call.RunAsync(server.Client, token);
             });
 
         await ShouldBecomeIdleAsync(server, upstream);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -60,11 +61,15 @@ internal sealed class FaultyUpstream : IAsyncDisposable
         (Fault.ErrorMidStream, 20), (Fault.MalformedMidStream, 20), (Fault.StallMidStream, 5),
     ];
 
+    private const int MaxRequests = 64;
+
     private readonly WebApplication _app;
     private readonly int _seed;
     private readonly ConcurrentDictionary<int, FaultyAnswer> _answers = new();
     private readonly ConcurrentDictionary<int, int> _requestsOfCall = new();
     private int _open;
+    private int _connections;
+    private int _mostConnections;
 
     private FaultyUpstream(WebApplication app, int seed)
     {
@@ -78,25 +83,66 @@ internal sealed class FaultyUpstream : IAsyncDisposable
     /// <summary>All answers by number.</summary>
     public IReadOnlyDictionary<int, FaultyAnswer> Answers => _answers;
 
+    /// <summary>Connections that are open.</summary>
+    public int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>Most connections that were open at once.</summary>
+    public int MostConnections => Volatile.Read(ref _mostConnections);
+
     /// <summary>Answers that are not over.</summary>
     public int Open => Volatile.Read(ref _open);
 
     /// <summary>Starts to listen.</summary>
-    public static async Task<FaultyUpstream> StartAsync(int seed)
+    public static async Task<FaultyUpstream> StartAsync(int seed, CancellationToken cancellationToken)
     {
         // Empty, or it would read the server's own settings, which lie beside this program.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(static kestrel => kestrel.Listen(
-            System.Net.IPAddress.Loopback, 0, static listen => listen.Protocols = HttpProtocols.Http1));
+        FaultyUpstream? counting = null;
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(
+            System.Net.IPAddress.Loopback, 0, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                listen.Use(next => connection => counting!.CountAsync(next, connection));
+            }));
         var app = builder.Build();
-        var upstream = new FaultyUpstream(app, seed);
+        var upstream = counting = new FaultyUpstream(app, seed);
         app.Run(upstream.ServeAsync);
-        await app.StartAsync(TestContext.Current.CancellationToken);
+        await app.StartAsync(cancellationToken);
         upstream.Address = new Uri(app.Urls.Single());
         return upstream;
     }
 
+    /// <summary>What was drawn for a call so far, in the order of its requests.</summary>
+    public IReadOnlyList<FaultyAnswer> AnswersTo(int call) =>
+        [.. Enumerable.Range(call * MaxRequests, MaxRequests).Select(_answers.GetValueOrDefault).OfType<FaultyAnswer>()];
+
+    /// <summary>Drops what was drawn for a call that is over.</summary>
+    public void Forget(int call)
+    {
+        if (!_requestsOfCall.TryRemove(call, out var last)) return;
+        for (var request = 0; request <= last; request++) _answers.TryRemove((call * MaxRequests) + request, out _);
+    }
+
     public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private async Task CountAsync(ConnectionDelegate next, ConnectionContext connection)
+    {
+        var open = Interlocked.Increment(ref _connections);
+        int most;
+        while (open > (most = Volatile.Read(ref _mostConnections)) && Interlocked.CompareExchange(ref _mostConnections, open, most) != most)
+        {
+            // Another one was quicker.
+        }
+
+        try
+        {
+            await next(connection);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _connections);
+        }
+    }
 
     private async Task ServeAsync(HttpContext context)
     {
@@ -222,7 +268,7 @@ internal sealed class FaultyUpstream : IAsyncDisposable
     private static FaultyAnswer Draw(Random random, HttpContext context, int call, int request)
     {
         // Unique, and the same in every run.
-        var id = (call * 16) + request;
+        var id = (call * MaxRequests) + request;
         var pieces = Enumerable.Range(0, random.Next(1, 16)).Select(n => $"{id}.{n}{Tails[random.Next(Tails.Length)]}").ToList();
         var drawn = random.Next(1000);
         var fault = Fault.None;

@@ -17,6 +17,23 @@ public sealed class ToolCallTrackerTests
     }
 
     [Fact]
+    public void Begin_WithoutName_IsMalformed() => ShouldBeMalformed(() => _calls.Begin("0", "id", "", 0));
+
+    [Fact]
+    public void Begin_CallsWithoutEnd_IsMalformed() => ShouldBeMalformed(() =>
+    {
+        for (var n = 0; n <= 4096; n++) _calls.Begin($"{n}", "id", "add", 0);
+    });
+
+    [Fact]
+    public void Append_ArgumentsWithoutEnd_IsMalformed()
+    {
+        _calls.Begin("0", "id", "add", 0, new string('x', 16 << 20));
+
+        ShouldBeMalformed(() => _calls.Append("0", "x"));
+    }
+
+    [Fact]
     public void Interleaved_KeepStableIndicesAndParts()
     {
         _calls.Begin("a", "id-a", "first", 3).ToolCall!.Index.ShouldBe(0u);
@@ -72,4 +89,7 @@ public sealed class ToolCallTrackerTests
 
         output.ShouldHaveSingleItem().ToolCall!.Index.ShouldBe(1u);
     }
+
+    private static void ShouldBeMalformed(Action action) =>
+        Should.Throw<BackendException>(action).Failure.ShouldBe(BackendFailure.Malformed);
 }

@@ -48,9 +48,8 @@ internal sealed class AnthropicProvider(AnthropicOptions options) : Provider
     public override async ValueTask<BackendModel?> AskModelAsync(
         string model, UpstreamRequests upstream, CancellationToken cancellationToken)
     {
-        using var answer = await upstream.AskAsync(
-            HttpMethod.Get, "models/" + Uri.EscapeDataString(model), ReadOnlyMemory<byte>.Empty, cancellationToken);
-        return AnthropicModel.Read(answer.RootElement);
+        return await upstream.AskAsync(
+            HttpMethod.Get, "models/" + Uri.EscapeDataString(model), ReadOnlyMemory<byte>.Empty, AnthropicModel.Read, cancellationToken);
     }
 
     /// <summary>
@@ -70,9 +69,10 @@ internal sealed class AnthropicProvider(AnthropicOptions options) : Provider
 
         try
         {
-            using var answer = await upstream.AskAsync(
-                HttpMethod.Post, "messages/count_tokens", body.WrittenMemory, cancellationToken);
-            return JsonText.Count(answer.RootElement, "input_tokens") is { } count
+            var told = await upstream.AskAsync(
+                HttpMethod.Post, "messages/count_tokens", body.WrittenMemory,
+                static answer => JsonText.Count(answer, "input_tokens"), cancellationToken);
+            return told is { } count
                 ? new InputTokenCount(count, UsageSource.Reported)
                 : throw new BackendException(BackendFailure.Malformed, "The backend's answer holds no count.");
         }

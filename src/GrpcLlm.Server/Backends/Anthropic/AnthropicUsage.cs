@@ -21,7 +21,7 @@ internal sealed class AnthropicUsage
 
     /// <summary>All input tokens, if known.</summary>
     public uint? InputTokens => _input is null && _cached is null && _written is null
-        ? null : (uint)Math.Min(uint.MaxValue, (ulong)(_input ?? 0) + (_cached ?? 0) + (_written ?? 0));
+        ? null : UsageTotals.Add(UsageTotals.Add(_input ?? 0, _cached ?? 0), _written ?? 0);
 
     /// <summary>Takes a <c>usage</c> object.</summary>
     /// <param name="usage">Of the start or the end.</param>
@@ -58,7 +58,7 @@ internal sealed class AnthropicUsage
         if (_cached is { } cached) usage.CachedInputTokens = cached;
         if (_written is { } written) usage.CacheWriteInputTokens = written;
         if (_reasoning is { } reasoning) usage.ReasoningTokens = reasoning;
-        return usage;
+        return UsageTotals.Widen(usage);
     }
 
     /// <summary>At the end of an answer; null where nothing was reported, or what was reported last stands.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using GrpcLlm.Server.Backends.Http;
 using GrpcLlm.V1;
@@ -95,10 +96,10 @@ internal sealed class GeminiParts(OutputOptions? options)
     private string FragmentOf(JsonElement call)
     {
         if (JsonText.Child(call, "args") is { } whole) return whole.GetRawText();
-        var fragment = "";
-        if (JsonText.Child(call, "partialArgs") is not { ValueKind: JsonValueKind.Array } pieces) return fragment;
-        foreach (var piece in pieces.EnumerateArray()) fragment += _partial!.Add(piece);
-        return fragment;
+        if (JsonText.Child(call, "partialArgs") is not { ValueKind: JsonValueKind.Array } pieces) return "";
+        var fragment = new StringBuilder();
+        foreach (var piece in pieces.EnumerateArray()) fragment.Append(_partial!.Add(piece));
+        return fragment.ToString();
     }
 
     private void EndOpenCall(List<BackendEvent> output)

@@ -43,22 +43,8 @@ internal sealed class GeminiProvider(GeminiOptions options) : Provider
     public override async ValueTask<BackendModel?> AskModelAsync(
         string model, UpstreamRequests upstream, CancellationToken cancellationToken)
     {
-        using var answer = await upstream.AskAsync(
-            HttpMethod.Get, GeminiModelNames.Path(model), ReadOnlyMemory<byte>.Empty, cancellationToken);
-        var card = answer.RootElement;
-        return new BackendModel
-        {
-            DisplayName = JsonText.Read(card, "displayName"),
-            Description = JsonText.Read(card, "description"),
-            Owner = "Google",
-
-            // Its limit of the output counts apart; what fits for certain is told.
-            ContextWindow = JsonText.Count(card, "inputTokenLimit"),
-            MaxOutputTokens = JsonText.Count(card, "outputTokenLimit"),
-            Capabilities = card.ValueKind == JsonValueKind.Object && card.TryGetProperty("thinking"u8, out var thinks)
-                && thinks.ValueKind == JsonValueKind.True
-                    ? [ModelCapability.Conversation, ModelCapability.Reasoning] : [ModelCapability.Conversation],
-        };
+        return await upstream.AskAsync(
+            HttpMethod.Get, GeminiModelNames.Path(model), ReadOnlyMemory<byte>.Empty, ReadModel, cancellationToken);
     }
 
     public override async ValueTask<InputTokenCount?> CountInputTokensAsync(
@@ -77,9 +63,10 @@ internal sealed class GeminiProvider(GeminiOptions options) : Provider
 
         try
         {
-            using var answer = await upstream.AskAsync(
-                HttpMethod.Post, $"{GeminiModelNames.Path(call.Model)}:countTokens", body.WrittenMemory, cancellationToken);
-            return JsonText.Count(answer.RootElement, "totalTokens") is { } tokens
+            var told = await upstream.AskAsync(
+                HttpMethod.Post, $"{GeminiModelNames.Path(call.Model)}:countTokens", body.WrittenMemory,
+                static answer => JsonText.Count(answer, "totalTokens"), cancellationToken);
+            return told is { } tokens
                 ? new InputTokenCount(tokens, UsageSource.Reported) : null;
         }
         catch (BackendException exception) when (exception.Failure is BackendFailure.Unavailable or BackendFailure.RateLimited
@@ -89,4 +76,18 @@ internal sealed class GeminiProvider(GeminiOptions options) : Provider
             return null;
         }
     }
+
+    private static BackendModel ReadModel(JsonElement card) => new()
+    {
+        DisplayName = JsonText.Read(card, "displayName"),
+        Description = JsonText.Read(card, "description"),
+        Owner = "Google",
+
+        // Its limit of the output counts apart; what fits for certain is told.
+        ContextWindow = JsonText.Count(card, "inputTokenLimit"),
+        MaxOutputTokens = JsonText.Count(card, "outputTokenLimit"),
+        Capabilities = card.ValueKind == JsonValueKind.Object && card.TryGetProperty("thinking"u8, out var thinks)
+            && thinks.ValueKind == JsonValueKind.True
+                ? [ModelCapability.Conversation, ModelCapability.Reasoning] : [ModelCapability.Conversation],
+    };
 }

@@ -22,12 +22,12 @@ internal sealed class GeminiUsage
         var thoughts = JsonText.Count(metadata, "thoughtsTokenCount");
         _knowsCandidate = candidate is not null;
         _total = JsonText.Count(metadata, "totalTokenCount");
-        var usage = new Usage { OutputTokens = (candidate ?? 0) + (thoughts ?? 0), Source = UsageSource.Reported };
+        var usage = new Usage { OutputTokens = UsageTotals.Add(candidate ?? 0, thoughts ?? 0), Source = UsageSource.Reported };
         if (JsonText.Count(metadata, "promptTokenCount") is { } prompt)
-            usage.InputTokens = prompt + (JsonText.Count(metadata, "toolUsePromptTokenCount") ?? 0);
+            usage.InputTokens = UsageTotals.Add(prompt, JsonText.Count(metadata, "toolUsePromptTokenCount") ?? 0);
         if (JsonText.Count(metadata, "cachedContentTokenCount") is { } cached) usage.CachedInputTokens = cached;
         if (thoughts is { } reasoning) usage.ReasoningTokens = reasoning;
-        return _last = usage;
+        return _last = UsageTotals.Widen(usage);
     }
 
     /// <summary>The usage in the end; null if none was reported.</summary>
@@ -37,15 +37,15 @@ internal sealed class GeminiUsage
         if (_last is not { } usage || _knowsCandidate || visibleTokens == 0) return _last;
 
         // The count of the candidate never came although there was one: the total tells it, or nobody does.
-        var known = usage.InputTokens + usage.OutputTokens;
+        var known = UsageTotals.Add(usage.InputTokens, usage.OutputTokens);
         var final = usage.Clone();
         if (usage.HasInputTokens && _total > known)
         {
             final.OutputTokens = _total.Value - usage.InputTokens;
-            return final;
+            return UsageTotals.Widen(final);
         }
 
-        final.OutputTokens += visibleTokens;
+        final.OutputTokens = UsageTotals.Add(final.OutputTokens, visibleTokens);
         final.Source = UsageSource.Estimated;
         if (usage.HasInputTokens) final.InputSource = UsageSource.Reported;
         return final;

@@ -27,12 +27,23 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     /// <param name="options">Valid by their annotations.</param>
     /// <param name="timeProvider">Clock of the timeouts.</param>
     public HttpBackend(string name, Provider provider, HttpBackendOptions options, TimeProvider timeProvider)
+        : this(name, provider, options, UpstreamRequests.Connect(options), timeProvider)
+    {
+    }
+
+    /// <param name="name">Name in configuration.</param>
+    /// <param name="provider">What is particular to its kind.</param>
+    /// <param name="options">Valid by their annotations.</param>
+    /// <param name="http">Sends; disposed with the backend.</param>
+    /// <param name="timeProvider">Clock of the timeouts.</param>
+    public HttpBackend(
+        string name, Provider provider, HttpBackendOptions options, HttpMessageInvoker http, TimeProvider timeProvider)
     {
         Name = name;
         _provider = provider;
         _options = options;
         Address = new Uri(options.BaseUrl);
-        _http = UpstreamRequests.Connect(options);
+        _http = http;
         Keys = [.. options.ApiKeys.Select(static (source, index) => new ApiKey(source, index))];
         _upstreams = Keys.Count == 0
             ? [new UpstreamRequests(_http, provider, options, key: null, timeProvider)]

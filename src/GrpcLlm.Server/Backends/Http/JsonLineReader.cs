@@ -53,7 +53,15 @@ internal sealed class JsonLineReader(Stream body, bool spansLines)
     private int FindEnd()
     {
         var rest = _buffer.AsSpan(_start, _end - _start);
-        if (!spansLines) return rest.IndexOf((byte)'\n');
+        if (!spansLines)
+        {
+            // What was looked at is not looked at again, however small the pieces are in which a long line comes.
+            var end = rest[_scanned..].IndexOf((byte)'\n');
+            if (end >= 0) return _scanned + end;
+            _scanned = rest.Length;
+            return -1;
+        }
+
         for (; _scanned < rest.Length; _scanned++)
         {
             switch (rest[_scanned])

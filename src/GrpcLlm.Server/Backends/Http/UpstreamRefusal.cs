@@ -26,7 +26,7 @@ internal static partial class UpstreamRefusal
             var retryAfter = RetryAfterOf(response, exchange.TimeProvider) ?? RetryDelayOf(body.RootElement);
             return Of(status, MessageOf(body.RootElement), exchange.Secret, retryAfter);
         }
-        catch (Exception exception) when (exception is BackendException or JsonException)
+        catch (Exception exception) when (exception is BackendException or JsonException or InvalidOperationException)
         {
             // The status says enough; a body that cannot be read, or a proxy's HTML, adds nothing to quote.
             return Of(status, "", exchange.Secret, RetryAfterOf(response, exchange.TimeProvider));
@@ -109,7 +109,7 @@ internal static partial class UpstreamRefusal
         {
             var delay = JsonText.Read(detail, "retryDelay").AsSpan().TrimEnd('s');
             if (double.TryParse(delay, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
-                && seconds < 86_400) return TimeSpan.FromSeconds(seconds);
+                && seconds is >= 0 and < 86_400) return TimeSpan.FromSeconds(seconds);
         }
 
         return null;
@@ -120,10 +120,11 @@ internal static partial class UpstreamRefusal
         if (secret.Length > 0) message = message.Replace(secret, "…", StringComparison.Ordinal);
         message = SecretPattern().Replace(message, "…");
         var clean = new StringBuilder(Math.Min(message.Length, MaxMessageChars));
-        foreach (var one in message)
+        foreach (var one in message.EnumerateRunes())
         {
             if (clean.Length >= MaxMessageChars) break;
-            clean.Append(char.IsControl(one) ? ' ' : one);
+            if (Rune.IsControl(one)) clean.Append(' ');
+            else clean.Append(one.ToString());
         }
 
         return clean.ToString().Trim();

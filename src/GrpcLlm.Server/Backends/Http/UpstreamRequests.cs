@@ -49,19 +49,26 @@ internal sealed class UpstreamRequests(
     }
 
     /// <summary>Asks something beside a generation and reads the whole JSON answer, at most 4 MiB.</summary>
+    /// <param name="method">HTTP method.</param>
+    /// <param name="path">Below the base URL.</param>
+    /// <param name="body">JSON; empty: none.</param>
+    /// <param name="read">Takes from the answer what is wanted; the document is gone afterwards.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
-    public async Task<JsonDocument> AskAsync(
-        HttpMethod method, string path, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    public async Task<T> AskAsync<T>(
+        HttpMethod method, string path, ReadOnlyMemory<byte> body, Func<JsonElement, T> read, CancellationToken cancellationToken)
     {
         var exchange = new UpstreamExchange(options, timeProvider, cancellationToken);
         await using var opened = await exchange.OpenAsync(http, () => Request(method, path, body, exchange));
         var bytes = await opened.ReadAllAsync(4 << 20);
         try
         {
-            return JsonDocument.Parse(bytes);
+            using var document = JsonDocument.Parse(bytes);
+            return read(document.RootElement);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // InvalidOperationException is what JsonElement says of a name with half a surrogate pair.
             throw new BackendException(BackendFailure.Malformed, "The backend's answer is no JSON.", exception);
         }
     }

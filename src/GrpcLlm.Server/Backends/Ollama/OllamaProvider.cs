@@ -32,8 +32,8 @@ internal sealed class OllamaProvider(OllamaOptions options) : Provider
         string model, UpstreamRequests upstream, CancellationToken cancellationToken)
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(new { model });
-        using var answer = await upstream.AskAsync(HttpMethod.Post, "api/show", body, cancellationToken);
-        return OllamaModelCard.Read(answer.RootElement, Describe(model));
+        return await upstream.AskAsync(
+            HttpMethod.Post, "api/show", body, card => OllamaModelCard.Read(card, Describe(model)), cancellationToken);
     }
 
     public override void FindUnsupported(GenerateRequest request, string model, Violations violations) =>

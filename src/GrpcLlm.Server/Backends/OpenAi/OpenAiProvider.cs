@@ -67,8 +67,8 @@ internal sealed class OpenAiProvider(OpenAiOptions options) : Provider
     {
         // Azure lists what could be deployed, not what is.
         if (options.ApiVersion.Length > 0) return null;
-        using var list = await upstream.AskAsync(HttpMethod.Get, "models", ReadOnlyMemory<byte>.Empty, cancellationToken);
-        return OpenAiModelList.Find(list.RootElement, model);
+        return await upstream.AskAsync(
+            HttpMethod.Get, "models", ReadOnlyMemory<byte>.Empty, list => OpenAiModelList.Find(list, model), cancellationToken);
     }
 
     public override async ValueTask<InputTokenCount?> CountInputTokensAsync(
@@ -79,9 +79,10 @@ internal sealed class OpenAiProvider(OpenAiOptions options) : Provider
         using (var json = new Utf8JsonWriter(body)) OpenAiRequest.WriteTokenize(json, call);
         try
         {
-            using var answer = await upstream.AskAsync(
-                HttpMethod.Post, options.TokenizeEndpoint, body.WrittenMemory, cancellationToken);
-            return JsonText.Count(answer.RootElement, "count") is { } count
+            var told = await upstream.AskAsync(
+                HttpMethod.Post, options.TokenizeEndpoint, body.WrittenMemory,
+                static answer => JsonText.Count(answer, "count"), cancellationToken);
+            return told is { } count
                 ? new InputTokenCount(count, UsageSource.Counted)
                 : throw new BackendException(BackendFailure.Malformed, "The backend's answer holds no count of tokens.");
         }

@@ -18,8 +18,15 @@ namespace GrpcLlm.Server.Backends.OpenAi;
 /// </summary>
 internal sealed class OpenAiToolCalls(PartCounter parts)
 {
+    /// <summary>Most calls that wait for their name; those that have one are bounded by the tracker.</summary>
+    private const int MaxWaiting = 256;
+
+    /// <summary>Most characters of arguments that wait for the call's name.</summary>
+    private const int MaxWaitingChars = 1 << 20;
+
     private readonly ToolCallTracker _tracker = new();
     private readonly List<Call> _calls = [];
+    private int _waiting;
 
     /// <summary>Whether there was any call.</summary>
     public bool Any => _calls.Count > 0;
@@ -40,6 +47,7 @@ internal sealed class OpenAiToolCalls(PartCounter parts)
     /// <param name="function">Holds name and arguments.</param>
     /// <param name="place">The server's number of the call; empty if it gives none.</param>
     /// <param name="output">Where events go.</param>
+    /// <exception cref="BackendException">Malformed: too much of calls that have no name.</exception>
     public void ReadOne(JsonElement item, JsonElement function, string place, List<BackendEvent> output)
     {
         var id = JsonText.Read(item, "id");
@@ -50,6 +58,8 @@ internal sealed class OpenAiToolCalls(PartCounter parts)
         {
             // A piece that says nothing begins nothing.
             if (id.Length == 0 && name.Length == 0 && arguments.Length == 0) return;
+            if (_waiting == MaxWaiting) throw Nameless();
+            _waiting++;
             call = new Call(place, _calls.Count.ToString(CultureInfo.InvariantCulture));
             _calls.Add(call);
         }
@@ -61,8 +71,10 @@ internal sealed class OpenAiToolCalls(PartCounter parts)
             return;
         }
 
+        if (call.Waiting.Length + arguments.Length > MaxWaitingChars && name.Length == 0) throw Nameless();
         call.Waiting.Append(arguments);
         if (name.Length == 0) return;
+        _waiting--;
         call.HasBegun = true;
         output.Add(_tracker.Begin(
             call.Key, call.Id, name, parts.Begin(BackendEventKind.ToolCall), call.Waiting.ToString()));
@@ -72,10 +84,11 @@ internal sealed class OpenAiToolCalls(PartCounter parts)
     /// <exception cref="BackendException">Malformed: a call without a name, or arguments that are no JSON object.</exception>
     public void End(List<BackendEvent> output)
     {
-        if (_calls.Exists(static call => !call.HasBegun))
-            throw new BackendException(BackendFailure.Malformed, "The backend sent a tool call without a name.");
+        if (_waiting > 0) throw Nameless();
         _tracker.EndAll(output);
     }
+
+    private static BackendException Nameless() => new(BackendFailure.Malformed, "The backend sent a tool call without a name.");
 
     private void ReadItem(JsonElement item, List<BackendEvent> output)
     {

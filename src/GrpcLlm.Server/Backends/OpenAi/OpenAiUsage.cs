@@ -32,13 +32,13 @@ internal static class OpenAiUsage
             ?? JsonText.Count(usage, "prompt_cache_hit_tokens")) is { } cached) result.CachedInputTokens = cached;
         if (JsonText.Count(inputDetails, "cache_write_tokens") is { } written) result.CacheWriteInputTokens = written;
         if ((JsonText.Count(outputDetails, "reasoning_tokens") ?? JsonText.Count(usage, "reasoning_tokens")) is not { } reasoning)
-            return result;
+            return UsageTotals.Widen(result);
 
         // Some servers count reasoning beside the completion: their own total shows it.
         result.ReasoningTokens = reasoning;
         var total = JsonText.Count(usage, "total_tokens");
         if (reasoning > output || (reasoning > 0 && total == (ulong)(input ?? 0) + output + reasoning))
-            result.OutputTokens = (uint)Math.Min(uint.MaxValue, (ulong)output + reasoning);
-        return result;
+            result.OutputTokens = UsageTotals.Add(output, reasoning);
+        return UsageTotals.Widen(result);
     }
 }

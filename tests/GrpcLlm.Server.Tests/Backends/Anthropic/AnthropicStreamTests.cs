@@ -241,7 +241,6 @@ public sealed class AnthropicStreamTests
     [InlineData("""{"type":7}""")]
     [InlineData("""{"type":"message_start","message":[]}""")]
     [InlineData("""{"type":"content_block_start","index":"x","content_block":7}""")]
-    [InlineData("""{"type":"content_block_start","content_block":{"type":"tool_use","id":{},"name":[],"input":7}}""")]
     [InlineData("""{"type":"content_block_delta","index":-1,"delta":{"type":"text_delta","text":"a"}}""")]
     [InlineData("""{"type":"content_block_delta","index":0,"delta":"a"}""")]
     [InlineData("""{"type":"content_block_stop","index":99}""")]
@@ -254,6 +253,11 @@ public sealed class AnthropicStreamTests
         events.ShouldNotContain(static one => one.Kind == BackendEventKind.Text);
         ending.ShouldBeNull();
     }
+
+    [Fact]
+    public void ToolUse_WithoutAName_IsMalformed() => Should.Throw<BackendException>(
+        static () => Read("""{"type":"content_block_start","content_block":{"type":"tool_use","id":{},"name":[],"input":7}}"""))
+        .Failure.ShouldBe(BackendFailure.Malformed);
 
     [Fact]
     public void NoJson_Throws() => Should.Throw<JsonException>(() => Read("<html>"));

@@ -168,6 +168,10 @@ public sealed class GeminiStreamTests
             "{'promptTokenCount': 10, 'thoughtsTokenCount': 20, 'totalTokenCount': 30}",
             new Usage { InputTokens = 10, OutputTokens = 22, ReasoningTokens = 20, Source = UsageSource.Estimated, InputSource = UsageSource.Reported }
         },
+        {
+            "{'promptTokenCount': 4294967295, 'toolUsePromptTokenCount': 2, 'candidatesTokenCount': 4294967295, 'thoughtsTokenCount': 2}",
+            new Usage { InputTokens = uint.MaxValue, OutputTokens = uint.MaxValue, ReasoningTokens = 2, Source = UsageSource.Reported }
+        },
     };
 
     [Theory]

@@ -47,6 +47,14 @@ public sealed class UpstreamRefusalTests
     }
 
     [Fact]
+    public void Of_MessageCutInsideACharacter_HoldsWholeOnes()
+    {
+        var text = UpstreamRefusal.Of(400, "x" + string.Concat(Enumerable.Repeat("😀", 200)) + "\ud83d").Message;
+
+        text.EnumerateRunes().ShouldAllBe(static one => one != System.Text.Rune.ReplacementChar);
+    }
+
+    [Fact]
     public void Of_LongMessageWithControls_IsOneBoundedLine()
     {
         var text = UpstreamRefusal.Of(400, string.Concat(Enumerable.Repeat("a\r\nb\u001b[31m ", 500))).Message;

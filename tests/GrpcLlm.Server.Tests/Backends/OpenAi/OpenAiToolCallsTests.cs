@@ -154,4 +154,25 @@ public sealed class OpenAiToolCallsTests
 
         Should.Throw<BackendException>(run.Complete).Failure.ShouldBe(BackendFailure.Malformed);
     }
+
+    [Fact]
+    public void Read_CallsWithoutEndThatHaveNoName_IsMalformed()
+    {
+        var run = new Run(null);
+
+        Should.Throw<BackendException>(() =>
+        {
+            for (var n = 0; n <= 256; n++) run.Read($"{{'choices': [{{'delta': {{'tool_calls': [{{'index': {n}, 'function': {{'arguments': '1'}}}}]}}}}]}}");
+        }).Failure.ShouldBe(BackendFailure.Malformed);
+    }
+
+    [Fact]
+    public void Read_ArgumentsWithoutEndThatWaitForAName_IsMalformed()
+    {
+        var run = new Run(null);
+        var piece = $"{{'choices': [{{'delta': {{'tool_calls': [{{'index': 0, 'function': {{'arguments': '{new string('1', 600_000)}'}}}}]}}}}]}}";
+        run.Read(piece);
+
+        Should.Throw<BackendException>(() => run.Read(piece)).Failure.ShouldBe(BackendFailure.Malformed);
+    }
 }
