@@ -20,5 +20,6 @@ public static class FuzzTargets
         new MetadataTarget(),
         new SchemaTarget(),
         new SettingsTarget(),
+        new GgufTarget(),
     ];
 }
