@@ -13,7 +13,7 @@ internal sealed class SoakSettings(Uri upstream) : IDisposable
     public const int MaxAttempts = 4;
 
     /// <summary>A write that stays pending for longer ends its stream.</summary>
-    public static readonly TimeSpan ClientStallTimeout = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan ClientStallTimeout = TimeSpan.FromSeconds(3);
 
     private readonly string _file = Path.Combine(ServerProcess.BuiltFolder, $"appsettings.soak{Environment.ProcessId}.json");
 

@@ -109,7 +109,8 @@ internal sealed class Traffic(SoakPlan plan, ServerUnderTest server, FaultyUpstr
     }
 
     /// <summary>Whether a call found the server stopping, stopped or not yet started.</summary>
-    private static bool IsTurnedAway(FaultyCall call) => call.MetRestart && call.Tokens == 0 && call.Status.StatusCode == StatusCode.Unavailable;
+    private static bool IsTurnedAway(FaultyCall call) => call.MetRestart && call.Tokens == 0
+        && (call.Status.StatusCode is StatusCode.Unavailable or StatusCode.Internal);
 
     private void Check(FaultyCall call)
     {

@@ -31,7 +31,9 @@ internal static class RelayedAnswer
         var failed = Relay(events, first, failure, transport, record);
 
         FindingException.Unless(failed is null == failure is null, $"the relay ends with {failed?.Message ?? "a finish"}");
-        if (failed is not null) FindingException.Unless(!ErrorTable.IsRetrySafe(failed.Reason, record.Delivered) || !record.Delivered, "retry safe after a token");
+        FindingException.Unless(
+            failed is null || !record.Delivered || ErrorTable.StatusOf(failed.Reason, delivered: true) != StatusCode.Unavailable,
+            $"{failed?.Reason} is UNAVAILABLE after a token");
         ChunkRules.Check(transport.Chunks, events, first, isComplete: failure is null);
         return string.Concat(transport.Chunks.Select(static chunk => chunk.Text));
     }

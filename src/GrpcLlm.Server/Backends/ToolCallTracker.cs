@@ -16,10 +16,11 @@ internal sealed class ToolCallTracker
     /// <summary>Most calls of one answer: far above any model's, and a bound for a provider that never ends.</summary>
     private const int MaxCalls = 4096;
 
-    /// <summary>Most characters of one call's arguments, which are held until they are complete.</summary>
+    /// <summary>Most characters of all arguments of one answer, which are held until they are complete.</summary>
     private const int MaxArgumentChars = 16 << 20;
 
     private readonly List<Call> _calls = [];
+    private int _argumentChars;
 
     /// <summary>Whether there was any call.</summary>
     public bool Any => _calls.Count > 0;
@@ -89,9 +90,10 @@ internal sealed class ToolCallTracker
         foreach (var call in _calls.Where(static call => !call.IsDone).ToList()) output.Add(End(call.Key));
     }
 
-    private static void Add(Call call, string fragment)
+    private void Add(Call call, string fragment)
     {
-        if (call.Arguments.Length + fragment.Length > MaxArgumentChars) throw Malformed("The arguments of a tool call are too long.");
+        if (fragment.Length > MaxArgumentChars - _argumentChars) throw Malformed("The arguments of the tool calls are too long.");
+        _argumentChars += fragment.Length;
         call.Arguments.Append(fragment);
     }
 

@@ -108,7 +108,7 @@ internal sealed class FaultyCall
             while (await call.ResponseStream.MoveNext(CancellationToken.None))
             {
                 Chunks.Add(call.ResponseStream.Current);
-                if (Behaviour == Behaviour.ReadsSlowly && Chunks.Count % 16 == 1)
+                if (Behaviour == Behaviour.ReadsSlowly && Chunks.Count % 64 == 1)
                     await Task.Delay(SomeTime(1, 40), TimeProvider.System, cancellationToken);
                 if (--readsLeft == 0) await ActAsync(client, leaving, drop, cancellationToken);
             }
@@ -137,7 +137,7 @@ internal sealed class FaultyCall
                 drop!();
                 break;
             case Behaviour.StopsReading:
-                await Task.Delay(SomeTime(500, 3000), TimeProvider.System, cancellationToken);
+                await Task.Delay(SomeTime(1000, 6000), TimeProvider.System, cancellationToken);
                 break;
             default:
                 await client.CancelGenerationAsync(new CancelGenerationRequest { RequestId = RequestId }, cancellationToken: cancellationToken);

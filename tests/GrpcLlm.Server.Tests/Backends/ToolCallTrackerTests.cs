@@ -28,7 +28,8 @@ public sealed class ToolCallTrackerTests
     [Fact]
     public void Append_ArgumentsWithoutEnd_IsMalformed()
     {
-        _calls.Begin("0", "id", "add", 0, new string('x', 16 << 20));
+        _calls.Begin("0", "id", "add", 0, new string('x', 8 << 20));
+        _calls.Begin("1", "id", "add", 0, new string('x', 8 << 20));
 
         ShouldBeMalformed(() => _calls.Append("0", "x"));
     }

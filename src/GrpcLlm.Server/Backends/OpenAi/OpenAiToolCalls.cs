@@ -21,12 +21,13 @@ internal sealed class OpenAiToolCalls(PartCounter parts)
     /// <summary>Most calls that wait for their name; those that have one are bounded by the tracker.</summary>
     private const int MaxWaiting = 256;
 
-    /// <summary>Most characters of arguments that wait for the call's name.</summary>
+    /// <summary>Most characters of all arguments that wait for the name of their call.</summary>
     private const int MaxWaitingChars = 1 << 20;
 
     private readonly ToolCallTracker _tracker = new();
     private readonly List<Call> _calls = [];
     private int _waiting;
+    private int _waitingChars;
 
     /// <summary>Whether there was any call.</summary>
     public bool Any => _calls.Count > 0;
@@ -71,9 +72,14 @@ internal sealed class OpenAiToolCalls(PartCounter parts)
             return;
         }
 
-        if (call.Waiting.Length + arguments.Length > MaxWaitingChars && name.Length == 0) throw Nameless();
         call.Waiting.Append(arguments);
-        if (name.Length == 0) return;
+        if (name.Length == 0)
+        {
+            _waitingChars += arguments.Length;
+            if (_waitingChars > MaxWaitingChars) throw Nameless();
+            return;
+        }
+
         _waiting--;
         call.HasBegun = true;
         output.Add(_tracker.Begin(
