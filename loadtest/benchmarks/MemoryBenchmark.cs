@@ -13,7 +13,7 @@ internal static class MemoryBenchmark
     {
         report.Section("Memory of an idle open stream", """
             Streams that have had their first token and wait for the next. KiB of resident memory (VmRSS) that the server grows by
-            for each, garbage of their opening included, after a first lot was opened and closed. Each count has a process of its own.
+            for each, garbage of their opening included, beside 500 that were open before. Each count has a process of its own.
             """);
         int[] counts = report.Quick ? [200] : [1000, 10_000];
         var rows = new List<string[]>();
@@ -35,22 +35,26 @@ internal static class MemoryBenchmark
         await using var relay = await ServerProcess.StartAsync(
             "GrpcLlm:Backends:up:Kind=openai", $"GrpcLlm:Backends:up:BaseUrl=http://127.0.0.1:{upstream.Port}", "GrpcLlm:Backends:up:IdleTimeout=01:00:00",
             "GrpcLlm:Models:idle:Routes:0:Backend=up", "GrpcLlm:Models:idle:Routes:0:Model=silent");
-        rows.Add(["OpenAI-style upstream, silent", Report.Whole(counts[0]), Report.Number(await MeasureAsync(relay, null, counts[0], isEndless: true), 1), "", ""]);
+        var relayed = await MeasureAsync(relay, null, counts[0], isEndless: true);
+        worst = Math.Max(worst, relayed);
+        rows.Add(["OpenAI-style upstream, silent", Report.Whole(counts[0]), Report.Number(relayed, 1), "", ""]);
         report.Table(["backend", "streams", "KiB a stream", "bare handler", "ratio"], rows);
-        report.Goal("memory per idle open stream", "under 32 KiB", $"{Report.Number(worst, 1)} KiB", worst < 32);
+        report.Goal("memory per idle open stream, the most of these", "under 32 KiB", $"{Report.Number(worst, 1)} KiB", worst < 32);
     }
 
     private static async Task<double> MeasureAsync(ServerProcess server, Metadata? headers, int streams, bool isEndless = false)
     {
-        // What a process needs once, whatever the number of streams.
-        await CloseAsync(await OpenAsync(server, headers, 500, isEndless));
+        // What a process needs once, whatever the number of streams. They stay: others would take over their memory.
+        var first = await OpenAsync(server, headers, 500, isEndless);
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
         var before = server.ResidentBytes;
         var open = await OpenAsync(server, headers, streams, isEndless);
 
         // A process gives pages back and takes others for a while after a burst.
         await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System);
         var grown = server.ResidentBytes - before;
-        await CloseAsync(open);
+        Close(open);
+        Close(first);
         return grown / 1024.0 / streams;
     }
 
@@ -81,10 +85,9 @@ internal static class MemoryBenchmark
         return (channels, calls);
     }
 
-    private static async Task CloseAsync((List<GrpcChannel> Channels, List<AsyncServerStreamingCall<TokenChunk>> Calls) open)
+    private static void Close((List<GrpcChannel> Channels, List<AsyncServerStreamingCall<TokenChunk>> Calls) open)
     {
         foreach (var call in open.Calls) call.Dispose();
         foreach (var channel in open.Channels) channel.Dispose();
-        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
     }
 }
