@@ -104,7 +104,9 @@ public sealed class BackpressureTests
         await stalledRun.Ended;
         var usage = await server.Logs.NextUsageAsync();
         usage.GetProperty("error_reason").GetString().ShouldBe("CLIENT_STALLED");
-        server.Metrics.Finished("client_stalled", "client").ShouldBe(1);
+
+        // Counted just behind the record.
+        await Eventually.IsAsync(() => server.Metrics.Finished("client_stalled", "client") == 1);
 
         TokenChunk.Parser.ParseFrom(await other.NextAsync()).Sequence.ShouldBe(1u);
         connection.GoAwayCode.ShouldBeNull();
