@@ -120,7 +120,8 @@ internal sealed class Pacer
         {
             PacedWait? first = null;
             PacedWait? last = null;
-            for (var count = 0; count < ChainLength && TimeLeft <= TimeSpan.Zero; count++)
+            var now = Now;
+            for (var count = 0; count < ChainLength && _waiting.TryPeek(out _, out var due) && due <= now; count++)
             {
                 var wait = _waiting.Dequeue();
                 if (last is null) first = wait;
