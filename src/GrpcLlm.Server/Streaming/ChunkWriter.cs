@@ -79,7 +79,7 @@ internal sealed class ChunkWriter : IDisposable
             chunk.Started = BuildStarted();
         }
 
-        if (!_response.HasStarted) _response.Headers[CallTrailers.RequestId] = _record.RequestId;
+        if (chunk.Sequence == 1 && !_response.HasStarted) _response.Headers[CallTrailers.RequestId] = _record.RequestId;
         _record.MessageSent(chunk);
         if (isLast) chunk.Finish = _record.BuildFinish();
         var size = chunk.CalculateSize();

@@ -90,8 +90,30 @@ internal sealed class TokenRelay
             if (!_writer.IsBusy && !(_reading && _read.IsCompleted)) _writer.Flush();
             if (_ended && !_writer.IsBusy) return;
 
-            // The common case first: the client keeps up, and the next event is all there is to wait for.
-            if (_reading && (_read.IsCompleted || (_queue.IsEmpty && !_writer.IsBusy))) await FinishReadingAsync();
+            // The common case first: the client keeps up, and the next event is all there is to wait for. It is awaited here,
+            // not by a method of its own, so that nothing is allocated for a token.
+            if (_reading && (_read.IsCompleted || (_queue.IsEmpty && !_writer.IsBusy)))
+            {
+                // A read is consumed once, whatever comes of it.
+                var read = _read;
+                _reading = false;
+                _wasAtHand = read.IsCompletedSuccessfully;
+                Exception? broken = null;
+                var any = false;
+                var since = _wasAtHand ? 0 : _record.Clock.ElapsedMicroseconds;
+                try
+                {
+                    any = await read;
+                }
+                catch (Exception exception) when (IsEnd(exception))
+                {
+                    broken = exception;
+                }
+
+                var arrival = _record.Clock.ElapsedMicroseconds;
+                if (!_wasAtHand) _record.WaitingMicroseconds += arrival - since;
+                await (broken is null ? HandleReadAsync(any, arrival) : HandleEndAsync(broken));
+            }
             else if (_writer.IsBusy && _writer.InFlight.IsCompleted) await SettleAsync();
             else if (!_ended && !_reading && _lifetime.Cause != StopCause.None) await StopAsync();
             else await WaitForAnythingAsync();
@@ -130,47 +152,15 @@ internal sealed class TokenRelay
         }
     }
 
-    private ValueTask FinishReadingAsync()
-    {
-        // A read is consumed once, whatever comes of it.
-        var read = _read;
-        _reading = false;
-        _wasAtHand = read.IsCompletedSuccessfully;
-        if (read.IsCompletedSuccessfully) return HandleReadAsync(read.Result);
-        return AwaitReadAsync(read);
-    }
+    /// <summary>Whether a read failed in a way that ends the answer; anything else is a defect, and ends the call.</summary>
+    private bool IsEnd(Exception exception) =>
+        exception is BackendException || (exception is OperationCanceledException && _lifetime.Cause != StopCause.None);
 
-    private async ValueTask AwaitReadAsync(ValueTask<bool> read)
-    {
-        bool any;
-        try
-        {
-            var since = _record.Clock.ElapsedMicroseconds;
-            try
-            {
-                any = await read;
-            }
-            finally
-            {
-                _record.WaitingMicroseconds += _record.Clock.ElapsedMicroseconds - since;
-            }
-        }
-        catch (OperationCanceledException) when (_lifetime.Cause != StopCause.None)
-        {
-            await StopAsync();
-            return;
-        }
-        catch (BackendException exception)
-        {
-            await FailAsync(exception);
-            return;
-        }
+    private ValueTask HandleEndAsync(Exception exception) =>
+        exception is BackendException failure ? FailAsync(failure) : StopAsync();
 
-        await HandleReadAsync(any);
-    }
-
-    private ValueTask HandleReadAsync(bool any) => any
-        ? HandleAsync(_answer!.Rest.Current, _record.Clock.ElapsedMicroseconds)
+    private ValueTask HandleReadAsync(bool any, long arrival) => any
+        ? HandleAsync(_answer!.Rest.Current, arrival)
         : FailAsync(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end."));
 
     private ValueTask HandleAsync(in BackendEvent piece, long arrival)

@@ -15,16 +15,22 @@ namespace GrpcLlm.Server.Backends.Simulator;
 internal sealed class Pacer
 {
     /// <summary>Streams that one thread runs one after the other.</summary>
-    private const int ChainLength = 8;
+    private const int ChainLength = 32;
 
     /// <summary>The least that a wait with a timeout can measure.</summary>
     private static readonly TimeSpan CoarseWait = TimeSpan.FromMilliseconds(1);
 
     /// <summary>
-    /// Streams that are due within so short a time are woken together: to sleep for each of thousands alone would take
-    /// more time than they have between them.
+    /// Streams that are due within so short a time are woken together: each round costs a wake-up of this thread, of those
+    /// that frame and send, and a packet; to go round for each of hundreds alone would cost more than their tokens do.
     /// </summary>
     private static readonly TimeSpan ShortestSleep = TimeSpan.FromMicroseconds(200);
+
+    /// <summary>The same where many wait: so much for each of them, but never more than <see cref="LongestShortSleep"/>.</summary>
+    private static readonly TimeSpan ShortSleepPerStream = TimeSpan.FromMicroseconds(1);
+
+    /// <summary>What a token may be late by so that others are woken with it.</summary>
+    private static readonly TimeSpan LongestShortSleep = TimeSpan.FromMilliseconds(1);
 
     private static readonly Lazy<Pacer> OfSystem = new(static () => new Pacer(TimeProvider.System));
 
@@ -84,13 +90,17 @@ internal sealed class Pacer
         while (true)
         {
             TimeSpan left;
+            TimeSpan shortest;
             lock (_gate)
             {
                 // Whole milliseconds first, since a stream that is due earlier can cut this wait short.
                 while ((left = TimeLeft) >= CoarseWait) Monitor.Wait(_gate, Milliseconds(left));
+                shortest = ShortSleepPerStream * _waiting.Count;
             }
 
-            if (left > TimeSpan.Zero) SleepBriefly(left > ShortestSleep ? left : ShortestSleep);
+            if (shortest < ShortestSleep) shortest = ShortestSleep;
+            else if (shortest > LongestShortSleep) shortest = LongestShortSleep;
+            if (left > TimeSpan.Zero) SleepBriefly(left > shortest ? left : shortest);
             ReleaseDue();
         }
     }
@@ -110,7 +120,8 @@ internal sealed class Pacer
         {
             PacedWait? first = null;
             PacedWait? last = null;
-            for (var count = 0; count < ChainLength && TimeLeft <= TimeSpan.Zero; count++)
+            var now = Now;
+            for (var count = 0; count < ChainLength && _waiting.TryPeek(out _, out var due) && due <= now; count++)
             {
                 var wait = _waiting.Dequeue();
                 if (last is null) first = wait;
