@@ -23,6 +23,7 @@ internal static class Program
         new("estimates", EstimateBenchmark.RunAsync, InResults: true),
         new("embedded", EmbeddedBenchmark.RunAsync, InResults: true),
         new("fairness", FairnessBenchmark.RunAsync, InResults: true),
+        new("calls", static _ => CallBenchmark.RunAsync(), InResults: false),
         new("client", static _ => ClientBenchmark.RunAsync(), InResults: false),
         new("pacing", static _ => PacingBenchmark.RunAsync(), InResults: false),
         new("telemetry", static _ => TelemetryBenchmark.RunAsync(), InResults: false),

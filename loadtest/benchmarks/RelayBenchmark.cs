@@ -9,7 +9,7 @@ internal static class RelayBenchmark
     private const int CallsPerTurn = 50;
 
     /// <summary>Another build of the server to set beside this one: its folder. For development.</summary>
-    private static readonly string? Baseline = Environment.GetEnvironmentVariable("GRPCLLM_BENCH_BASELINE");
+    internal static readonly string? Baseline = Environment.GetEnvironmentVariable("GRPCLLM_BENCH_BASELINE");
 
     public static async Task RunAsync(Report report)
     {

@@ -57,8 +57,7 @@ internal static class RelayedAnswer
 
         try
         {
-            running.GetAwaiter().GetResult();
-            return null;
+            return running.GetAwaiter().GetResult();
         }
         catch (CallFailureException exception)
         {

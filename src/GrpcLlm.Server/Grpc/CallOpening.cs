@@ -27,8 +27,9 @@ internal sealed class CallOpening(
 
     /// <summary>Admits the call and gets its answer to the first token.</summary>
     /// <exception cref="CallFailureException">It was refused, or no attempt brought a token.</exception>
-    /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
-    public async Task<OpenedAnswer> OpenAsync()
+    /// <returns>The answer; null: the call was told to stop.</returns>
+    /// <exception cref="OperationCanceledException">The call was told to stop while it waited for a place.</exception>
+    public async Task<OpenedAnswer?> OpenAsync()
     {
         var limited = call with { Tenant = record.Tenant.Name, MaxOutputTokens = record.Tenant.OutputLimit(call.MaxOutputTokens) };
         await AdmitAsync(limited);

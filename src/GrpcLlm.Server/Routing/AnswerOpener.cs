@@ -20,9 +20,9 @@ internal static class AnswerOpener
     /// <param name="states">State of the call for the gauges.</param>
     /// <param name="progress">Told what the call waits for.</param>
     /// <param name="cancellationToken">The call's token; ends the answer too.</param>
+    /// <returns>The answer; null: the call was told to stop.</returns>
     /// <exception cref="CallFailureException">No attempt brought a token.</exception>
-    /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
-    public static async Task<OpenedAnswer> OpenAsync(
+    public static async Task<OpenedAnswer?> OpenAsync(
         IReadOnlyList<ModelRoute> routes, BackendCall call, GenerationRecord record, CallStates states,
         CallProgress progress, CancellationToken cancellationToken)
     {
@@ -44,7 +44,6 @@ internal static class AnswerOpener
 
         plan.Close(outcome.Result?.Attempt);
         if (outcome.Result is { } answer) return answer;
-        cancellationToken.ThrowIfCancellationRequested();
-        throw plan.Failure(outcome.Exception);
+        return cancellationToken.IsCancellationRequested ? null : throw plan.Failure(outcome.Exception);
     }
 }

@@ -50,10 +50,9 @@ internal sealed class TokenRelay
     /// <summary>Relays an answer to its end; the record then holds the finish reason.</summary>
     /// <param name="answer">The answer.</param>
     /// <param name="meter">Counts its tokens against the tenant's; null: they are not limited.</param>
-    /// <exception cref="CallFailureException">
-    /// It failed, and what had arrived was delivered before; or the client has gone.
-    /// </exception>
-    public async Task RunAsync(OpenedAnswer answer, TokenMeter? meter = null)
+    /// <returns>Why it failed, what had arrived being delivered; null: it finished.</returns>
+    /// <exception cref="CallFailureException">A message could not be written: most often the client has gone.</exception>
+    public async Task<CallFailureException?> RunAsync(OpenedAnswer answer, TokenMeter? meter = null)
     {
         _meter = meter;
         _answer = answer;
@@ -67,16 +66,17 @@ internal sealed class TokenRelay
             await StopReadingAsync();
         }
 
-        if (_failure is not null) throw _failure;
+        return _failure;
     }
 
     /// <summary>Ends a call that was told to stop before its first token.</summary>
-    /// <exception cref="CallFailureException">There is no finish for that cause.</exception>
-    public async Task StopBeforeFirstTokenAsync()
+    /// <returns>Its failure, where there is no finish for that cause; null: it finished.</returns>
+    /// <exception cref="CallFailureException">A message could not be written: most often the client has gone.</exception>
+    public async Task<CallFailureException?> StopBeforeFirstTokenAsync()
     {
         await StopAsync();
         await PumpAsync();
-        if (_failure is not null) throw _failure;
+        return _failure;
     }
 
     private async Task PumpAsync()

@@ -168,9 +168,10 @@ public sealed class AnswerOpenerTests : IDisposable
 
     private ScriptedEvents After(long microseconds) => _rig.Events.Do(() => _rig.Time.AdvanceMicroseconds(microseconds));
 
-    private Task<OpenedAnswer> OpenAsync(FakeBackend? backend = null) => AnswerOpener.OpenAsync(
+    private async Task<OpenedAnswer> OpenAsync(FakeBackend? backend = null) => await AnswerOpener.OpenAsync(
         [new ModelRoute(
             Lanes.To(backend ?? new FakeBackend("fake") { Answer = _ => _rig.Events }, new ResilienceOptions { MaxAttempts = 1 }, _rig.Time),
             "upstream-model")],
-        new BackendCall(_rig.Request, ""), Record, _rig.States, _progress, _rig.Lifetime.Token);
+        new BackendCall(_rig.Request, ""), Record, _rig.States, _progress, _rig.Lifetime.Token)
+        ?? throw new OperationCanceledException(_rig.Lifetime.Token);
 }

@@ -472,8 +472,9 @@ public sealed class AttemptsTests : IDisposable
     /// <summary>Another call over routes that were made before.</summary>
     private Task<OpenedAnswer> OpenAsync(params ModelRoute[] routes) => OpenAsync(_rig.Lifetime.Token, routes);
 
-    private Task<OpenedAnswer> OpenAsync(CancellationToken token, params ModelRoute[] routes) =>
-        AnswerOpener.OpenAsync(routes, new BackendCall(_rig.Request, ""), _rig.Record, _rig.States, _progress, token);
+    private async Task<OpenedAnswer> OpenAsync(CancellationToken token, params ModelRoute[] routes) =>
+        await AnswerOpener.OpenAsync(routes, new BackendCall(_rig.Request, ""), _rig.Record, _rig.States, _progress, token)
+            ?? throw new OperationCanceledException(token);
 
     private async Task<CallFailureException> FailAsync(ResilienceOptions options, params FakeBackend[] backends) =>
         await Should.ThrowAsync<CallFailureException>(OpenAsync(options, backends));

@@ -64,13 +64,15 @@ internal sealed class CallRig : IDisposable
 
     public static BackendEvent Stop { get; } = BackendEvent.Finished(new BackendEnding(FinishReason.Stop));
 
-    /// <summary>Relays an answer that begins with these events, on a tenant's count.</summary>
-    public Task RunAsync(TokenMeter? meter, params BackendEvent[] atHand) =>
-        Relay.RunAsync(new OpenedAnswer(atHand, Record.Clock.ElapsedMicroseconds, Events), meter);
+    /// <summary>Relays an answer that begins with these events, on a tenant's count; throws the failure that it ends with.</summary>
+    public async Task RunAsync(TokenMeter? meter, params BackendEvent[] atHand)
+    {
+        if (await Relay.RunAsync(new OpenedAnswer(atHand, Record.Clock.ElapsedMicroseconds, Events), meter) is { } failure)
+            throw failure;
+    }
 
-    /// <summary>Relays an answer that begins with these events.</summary>
-    public Task RunAsync(params BackendEvent[] atHand) =>
-        Relay.RunAsync(new OpenedAnswer(atHand, Record.Clock.ElapsedMicroseconds, Events));
+    /// <summary>Relays an answer that begins with these events; throws the failure that it ends with.</summary>
+    public Task RunAsync(params BackendEvent[] atHand) => RunAsync(meter: null, atHand);
 
     public void ClientLeaves() => _client.Cancel();
 

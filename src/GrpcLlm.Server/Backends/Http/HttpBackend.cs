@@ -75,14 +75,25 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     public async IAsyncEnumerable<BackendEvent> GenerateAsync(
         BackendCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var (opened, blocked) = await OpenAsync(call, cancellationToken);
-        if (opened is null)
+        var upstream = With(call.Key);
+        await using var exchange = upstream.Begin(cancellationToken);
+        BackendEnding? blocked = null;
+        try
         {
-            yield return BackendEvent.Finished(blocked!);
+            await upstream.SendAsync(exchange, _provider.GeneratePath(call), WriteBody(call));
+        }
+        catch (BackendException exception) when (exception.Ending is not null)
+        {
+            // The provider blocked the prompt instead of answering.
+            blocked = exception.Ending;
+        }
+
+        if (blocked is not null)
+        {
+            yield return BackendEvent.Finished(blocked);
             yield break;
         }
 
-        await using var exchange = opened;
         var stream = _provider.OpenStream(call);
         stream.Secret = exchange.Secret;
         var output = new List<BackendEvent>();
@@ -116,20 +127,6 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     /// <summary>The way with that key; the first where none is named.</summary>
     private UpstreamRequests With(ApiKey? key) =>
         key is null ? _upstreams[0] : Array.Find(_upstreams, upstream => ReferenceEquals(upstream.Key, key))!;
-
-    /// <summary>The answer's exchange; or its end, where the provider blocked the prompt instead of answering.</summary>
-    private async Task<(UpstreamExchange? Exchange, BackendEnding? Blocked)> OpenAsync(
-        BackendCall call, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (await With(call.Key).SendAsync(_provider.GeneratePath(call), WriteBody(call), cancellationToken), null);
-        }
-        catch (BackendException exception) when (exception.Ending is not null)
-        {
-            return (null, exception.Ending);
-        }
-    }
 
     private ReadOnlyMemory<byte> WriteBody(BackendCall call)
     {

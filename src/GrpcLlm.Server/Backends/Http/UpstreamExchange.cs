@@ -57,22 +57,33 @@ internal sealed class UpstreamExchange : IAsyncDisposable
     public bool IsComplete { get; set; }
 
     /// <summary>Sends the request and waits for the headers of a success.</summary>
+    /// <param name="http">The provider's connections.</param>
+    /// <param name="request">Disposed here.</param>
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
-    public async Task<UpstreamExchange> OpenAsync(HttpMessageInvoker http, Func<HttpRequestMessage> request)
+    /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
+    public async Task OpenAsync(HttpMessageInvoker http, HttpRequestMessage request)
     {
+        using var message = request;
         try
         {
-            using var message = request();
-            _response = await SendAsync(http, message);
-            if (!_response.IsSuccessStatusCode) throw await UpstreamRefusal.ReadAsync(this, _response);
-            MediaType = _response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant() ?? "";
-            return this;
+            // The invoker gives the answer once its headers are there, and never buffers the body.
+            _response = await http.SendAsync(message, _source.Token);
+            _body = Decompress(_response, await _response.Content.ReadAsStreamAsync(_source.Token));
         }
-        catch
+        catch (OperationCanceledException exception) when (!_callToken.IsCancellationRequested)
         {
-            await DisposeAsync();
-            throw;
+            throw _timedOut
+                ? Stalled(exception)
+                : new BackendException(BackendFailure.Unavailable, "The backend could not be connected to in time.", exception);
         }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            _callToken.ThrowIfCancellationRequested();
+            throw new BackendException(BackendFailure.Unavailable, Describe(exception), exception);
+        }
+
+        if (!_response.IsSuccessStatusCode) throw await UpstreamRefusal.ReadAsync(this, _response);
+        MediaType = _response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant() ?? "";
     }
 
     /// <summary>From now on silence counts, not the time since the request.</summary>
@@ -155,28 +166,6 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         catch (Exception exception) when (exception is OperationCanceledException or IOException or HttpRequestException or InvalidDataException)
         {
             // The answer is complete; at worst its connection is closed instead of used again.
-        }
-    }
-
-    private async Task<HttpResponseMessage> SendAsync(HttpMessageInvoker http, HttpRequestMessage message)
-    {
-        try
-        {
-            // The invoker gives the answer once its headers are there, and never buffers the body.
-            var response = await http.SendAsync(message, _source.Token);
-            _body = Decompress(response, await response.Content.ReadAsStreamAsync(_source.Token));
-            return response;
-        }
-        catch (OperationCanceledException exception) when (!_callToken.IsCancellationRequested)
-        {
-            throw _timedOut
-                ? Stalled(exception)
-                : new BackendException(BackendFailure.Unavailable, "The backend could not be connected to in time.", exception);
-        }
-        catch (Exception exception) when (exception is HttpRequestException or IOException)
-        {
-            _callToken.ThrowIfCancellationRequested();
-            throw new BackendException(BackendFailure.Unavailable, Describe(exception), exception);
         }
     }
 

@@ -37,16 +37,18 @@ internal sealed class UpstreamRequests(
         ActivityHeadersPropagator = new UpstreamPropagator(),
     });
 
+    /// <summary>Begins the exchange of a generation: its time runs, nothing is sent yet. Dispose it, whatever its end.</summary>
+    /// <param name="cancellationToken">The call's; ends the exchange in any phase.</param>
+    public UpstreamExchange Begin(CancellationToken cancellationToken) =>
+        new(options, timeProvider, cancellationToken) { EndingOf = provider.EndingOf };
+
     /// <summary>Sends a generation and waits for its headers.</summary>
+    /// <param name="exchange">As <see cref="Begin"/> made it.</param>
     /// <param name="path">Below the base URL.</param>
     /// <param name="body">JSON.</param>
-    /// <param name="cancellationToken">The call's; ends the exchange in any phase.</param>
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
-    public Task<UpstreamExchange> SendAsync(string path, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
-    {
-        var exchange = new UpstreamExchange(options, timeProvider, cancellationToken) { EndingOf = provider.EndingOf };
-        return exchange.OpenAsync(http, () => Request(HttpMethod.Post, path, body, exchange));
-    }
+    public Task SendAsync(UpstreamExchange exchange, string path, ReadOnlyMemory<byte> body) =>
+        exchange.OpenAsync(http, Request(HttpMethod.Post, path, body, exchange));
 
     /// <summary>Asks something beside a generation and reads the whole JSON answer, at most 4 MiB.</summary>
     /// <param name="method">HTTP method.</param>
@@ -58,9 +60,9 @@ internal sealed class UpstreamRequests(
     public async Task<T> AskAsync<T>(
         HttpMethod method, string path, ReadOnlyMemory<byte> body, Func<JsonElement, T> read, CancellationToken cancellationToken)
     {
-        var exchange = new UpstreamExchange(options, timeProvider, cancellationToken);
-        await using var opened = await exchange.OpenAsync(http, () => Request(method, path, body, exchange));
-        var bytes = await opened.ReadAllAsync(4 << 20);
+        await using var exchange = new UpstreamExchange(options, timeProvider, cancellationToken);
+        await exchange.OpenAsync(http, Request(method, path, body, exchange));
+        var bytes = await exchange.ReadAllAsync(4 << 20);
         try
         {
             using var document = JsonDocument.Parse(bytes);
