@@ -105,6 +105,7 @@ internal static class CalibrateCommand
                     ? true
                     : throw new UsageException($"The model '{model}' does not follow the schedule that a call sets; calibration needs a simulator with AllowRequestOverrides.");
             },
+            2 * WarmUp.Lots,
             cancellationToken);
     }
 

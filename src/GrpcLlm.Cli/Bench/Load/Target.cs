@@ -113,6 +113,7 @@ internal sealed class Target : IDisposable
                     using var watch = health.Watch(new HealthCheckRequest(), headers, deadline: null, cancellationToken);
                     return await watch.ResponseStream.MoveNext(cancellationToken);
                 },
+                WarmUp.Lots,
                 cancellationToken);
         }
         catch (RpcException exception) when (!cancellationToken.IsCancellationRequested && exception.StatusCode != StatusCode.Cancelled)
