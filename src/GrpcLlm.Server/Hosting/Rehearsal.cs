@@ -1,7 +1,6 @@
 using Google.Protobuf;
 using Grpc.Core;
 using GrpcLlm.Server.Grpc;
-using GrpcLlm.Server.Telemetry;
 using GrpcLlm.V1;
 using GenerationService = GrpcLlm.Server.Grpc.GenerationService;
 
@@ -48,13 +47,18 @@ internal sealed class Rehearsal
         services.AddLogging().AddMetrics();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(Settings).Build());
         ServerHost.AddCallServices(services);
+        services.AddSingleton<TelemetryService>();
         await using var provider = services.BuildServiceProvider();
+        var telemetry = provider.GetRequiredService<TelemetryService>();
+        await telemetry.StartingAsync(CancellationToken.None);
+
         var context = new RehearsalContext(provider.GetRequiredService<TimeProvider>());
         var request = new GenerateRequest { Prompt = Name, Limits = new GenerationLimits { MaxOutputTokens = 2 } };
         var received = CheckedMarshaller.ForRequest(GenerateRequest.Parser)
             .ContextualDeserializer(new RehearsalPayload(request.ToByteArray()));
         var stream = new RehearsalStream();
         await provider.GetRequiredService<GenerationService>().Generate(received, stream, context);
+        await telemetry.StoppedAsync(CancellationToken.None);
         return (context.Status, stream.Messages);
     }
 }
