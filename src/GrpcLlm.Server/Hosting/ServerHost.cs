@@ -24,8 +24,7 @@ internal static class ServerHost
         try
         {
             using var signals = new ShutdownSignals(Environment.Exit);
-            var rehearsal = Rehearsal.Start();
-            await using var app = Build(args, builder => builder.Services.AddSingleton(rehearsal));
+            await using var app = Build(args);
             await app.RunAsync();
             return 0;
         }
@@ -48,7 +47,11 @@ internal static class ServerHost
     /// <exception cref="OptionsValidationException">The configuration cannot be served.</exception>
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        // Compiling and building these takes as long as a model takes to load, and no setting decides on them: on another
+        // core. Whoever asks for one meanwhile waits for it.
+        _ = Task.Run(static () => GenerationReflection.Descriptor);
+
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
             Args = args,
             // Settings lie beside the program, wherever it is started from.
@@ -70,11 +73,27 @@ internal static class ServerHost
         return app;
     }
 
-    /// <summary>
-    /// What a call of the service is made of. Needs configuration, logging and metrics, and no server around it.
-    /// </summary>
-    public static void AddCallServices(IServiceCollection services)
+    private static void AddServices(WebApplicationBuilder builder)
     {
+        var services = builder.Services;
+        builder.WebHost.ConfigureKestrel(static kestrel =>
+        {
+            KestrelSettings.Apply(kestrel);
+            kestrel.ApplicationServices.GetRequiredService<AnonymousGuard>().Watch(kestrel);
+        });
+
+        // Kestrel itself reads its endpoints there, not its limits.
+        services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
+        SecretLogs.Bound(services);
+        services.AddGrpc();
+        services.AddOptions<global::Grpc.AspNetCore.Server.GrpcServiceOptions>()
+            .Configure<Deployments>(static (grpc, deployments) =>
+                grpc.MaxReceiveMessageSize = deployments.Current.Options.Limits.MaxRequestBytes);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<
+            global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<GenerationService>, GenerationServiceMethods>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<
+            global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<ReflectionService>, ReflectionServiceMethods>());
+
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<GenerationService>();
         services.AddSingleton<HealthService>();
@@ -109,34 +128,6 @@ internal static class ServerHost
             var options = GrpcLlmOptions.Bind(settings.Configuration);
             return new Deployments(provider.GetRequiredService<DeploymentBuilder>().Build(settings, options, previous: null));
         });
-    }
-
-    private static void AddServices(WebApplicationBuilder builder)
-    {
-        var services = builder.Services;
-
-        // What the slim builder leaves out or fixes, and operators set: certificates, and the form of the log.
-        builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.Logging.AddConsole(console => console.FormatterName = builder.Configuration["Logging:Console:FormatterName"]);
-        builder.WebHost.ConfigureKestrel(static kestrel =>
-        {
-            KestrelSettings.Apply(kestrel);
-            kestrel.ApplicationServices.GetRequiredService<AnonymousGuard>().Watch(kestrel);
-        });
-
-        // Kestrel itself reads its endpoints there, not its limits.
-        services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
-        SecretLogs.Bound(services);
-        services.AddGrpc();
-        services.AddOptions<global::Grpc.AspNetCore.Server.GrpcServiceOptions>()
-            .Configure<Deployments>(static (grpc, deployments) =>
-                grpc.MaxReceiveMessageSize = deployments.Current.Options.Limits.MaxRequestBytes);
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<
-            global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<GenerationService>, GenerationServiceMethods>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<
-            global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<ReflectionService>, ReflectionServiceMethods>());
-
-        AddCallServices(services);
         services.AddSingleton<AnonymousGuard>();
 
         // First among those that stop, so last to have stopped: hosted services end in reverse order.

@@ -16,7 +16,7 @@ namespace GrpcLlm.Server.Hosting;
 /// </summary>
 internal sealed partial class TelemetryService(
     IConfiguration configuration, IMeterFactory meterFactory, ServerMetrics metrics, AdmissionQueue queue,
-    Deployments deployments, PrometheusExporter prometheus, ILogger<TelemetryService> logger, Rehearsal? rehearsal = null)
+    Deployments deployments, PrometheusExporter prometheus, ILogger<TelemetryService> logger)
     : IHostedLifecycleService, IDisposable
 {
     /// <summary>Longest wait for the last export; then what is left is lost.</summary>
@@ -33,7 +33,7 @@ internal sealed partial class TelemetryService(
     private TracerProvider? _traces;
     private Task _ending = Task.CompletedTask;
 
-    public async Task StartingAsync(CancellationToken cancellationToken)
+    public Task StartingAsync(CancellationToken cancellationToken)
     {
         _gauges = new OperationalGauges(
             metrics.Meter, queue, () => deployments.Current.Backends.Values.Select(static backend => backend.Pool));
@@ -41,11 +41,8 @@ internal sealed partial class TelemetryService(
 
         // Without an exporter nobody listens, and spans are not even made.
         var otlp = new OtlpSettings(configuration, "TRACES");
-        if (!otlp.IsEnabled) return;
-
-        // Its spans have the names of real ones.
-        if (rehearsal is not null) await rehearsal.Ended;
-        _traces = BuildTraces(otlp);
+        if (otlp.IsEnabled) _traces = BuildTraces(otlp);
+        return Task.CompletedTask;
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

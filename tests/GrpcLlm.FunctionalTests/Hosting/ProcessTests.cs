@@ -121,33 +121,6 @@ public sealed class ProcessTests
             + "could call: configure GrpcLlm:Tenants, or set GrpcLlm:AllowAnonymousRemote=true to serve everybody");
     }
 
-    [Fact]
-    public async Task Start_WithARehearsal_IsInNoMetricAndNoLog()
-    {
-        await using var process = await ServerProcess.StartAsync([.. Paced, "Logging:LogLevel:Default=Trace"]);
-        using var channel = GrpcChannel.ForAddress(process.Address);
-        using var call = new GenerationService.GenerationServiceClient(channel).Generate(Request(2), cancellationToken: Cancelled);
-        (await Answer.OfAsync(call)).Status.StatusCode.ShouldBe(StatusCode.OK);
-
-        using var http = new HttpClient();
-        var metrics = await http.GetStringAsync(new Uri(process.OpsAddress, "/metrics"), Cancelled);
-
-        metrics.ShouldContain("model=\"simulator\"");
-        metrics.ShouldNotContain("rehearsal");
-        process.TakeLines().ShouldAllBe(static line => !line.Contains("\"rehearsal\""));
-    }
-
-    [Fact]
-    public async Task Start_WithTheJsonFormatter_LogsJson()
-    {
-        await using var process = ServerProcess.Launch(
-            null, "Logging:Console:FormatterName=json", "Kestrel:Endpoints:Grpc:Url=http://127.0.0.1:0",
-            "Kestrel:Endpoints:Ops:Url=http://127.0.0.1:0", "GrpcLlm:DefaultModel=simulator");
-
-        await Eventually.IsAsync(() => process.TakeLines().Any(static line =>
-            line.StartsWith('{') && line.Contains("Now listening on", StringComparison.Ordinal)));
-    }
-
     private static GenerateRequest Request(int tokens) =>
         new() { Prompt = "p", Limits = new GenerationLimits { MaxOutputTokens = (uint)tokens } };
 
