@@ -17,20 +17,33 @@ internal static class OpsEndpoints
 
     public static void Map(WebApplication app)
     {
-        var ops = app.MapGroup("").AddEndpointFilter(static async (context, next) =>
-            HttpProtocol.IsHttp2(context.HttpContext.Request.Protocol) ? Results.NotFound() : await next(context));
-        ops.MapGet("/healthz", static () => Results.Text("ok\n"));
-        ops.MapGet("/readyz", static (Readiness readiness) => readiness.Read().Ready
+        Map(app, "/healthz", static _ => Results.Text("ok\n"));
+        Map(app, "/readyz", static context => context.RequestServices.GetRequiredService<Readiness>().Read().Ready
             ? Results.Text("ready\n")
             : Results.Text("not ready\n", statusCode: (int)HttpStatusCode.ServiceUnavailable));
-        StatusEndpoints.Map(ops);
-        ops.MapGet("/metrics", static async (HttpRequest request, PrometheusExporter exporter, CancellationToken cancelled) =>
+        Map(app, "/status", StatusEndpoints.Page);
+        Map(app, "/status.json", StatusEndpoints.Figures);
+        Map(app, "/metrics", ScrapeAsync);
+    }
+
+    // As plain request delegates: an endpoint whose parameters are bound by reflection is compiled from expressions when
+    // the first call is routed, whatever it calls.
+    private static void Map(WebApplication app, string path, Func<HttpContext, IResult> answer) =>
+        Map(app, path, context => Task.FromResult(answer(context)));
+
+    private static void Map(WebApplication app, string path, Func<HttpContext, Task<IResult>> answer) =>
+        app.MapGet(path, async context =>
         {
-            var format = WantsOpenMetrics(request) ? PrometheusFormat.OpenMetrics : PrometheusFormat.Text;
-            return await exporter.ScrapeAsync(format, cancelled) is { } text
-                ? Results.Text(text, format == PrometheusFormat.OpenMetrics ? OpenMetricsType : TextType)
-                : Results.Text("no metrics\n", statusCode: (int)HttpStatusCode.ServiceUnavailable);
+            var result = HttpProtocol.IsHttp2(context.Request.Protocol) ? Results.NotFound() : await answer(context);
+            await result.ExecuteAsync(context);
         });
+
+    private static async Task<IResult> ScrapeAsync(HttpContext context)
+    {
+        var format = WantsOpenMetrics(context.Request) ? PrometheusFormat.OpenMetrics : PrometheusFormat.Text;
+        return await context.RequestServices.GetRequiredService<PrometheusExporter>().ScrapeAsync(format, context.RequestAborted) is { } text
+            ? Results.Text(text, format == PrometheusFormat.OpenMetrics ? OpenMetricsType : TextType)
+            : Results.Text("no metrics\n", statusCode: (int)HttpStatusCode.ServiceUnavailable);
     }
 
     // Whoever can read it asks for it first; the quality of further versions does not matter.

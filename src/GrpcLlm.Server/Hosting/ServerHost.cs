@@ -47,6 +47,10 @@ internal static class ServerHost
     /// <exception cref="OptionsValidationException">The configuration cannot be served.</exception>
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
+        // Compiling and building these takes as long as a model takes to load, and no setting decides on them: on another
+        // core. Whoever asks for one meanwhile waits for it.
+        _ = Task.Run(static () => GenerationReflection.Descriptor);
+
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
             Args = args,

@@ -17,21 +17,22 @@ internal static class StatusEndpoints
         WriteIndented = true,
     };
 
-    /// <summary>Serves them.</summary>
-    public static void Map(IEndpointRouteBuilder ops)
+    /// <summary>The page.</summary>
+    public static IResult Page(HttpContext context)
     {
-        ops.MapGet("/status", static (HttpResponse response, StatusReader reader) =>
-        {
-            Guard(response.Headers);
-            response.Headers.ContentSecurityPolicy = StatusPage.ContentSecurityPolicy;
-            return Results.Text(StatusPage.Render(reader.Read()), "text/html; charset=utf-8");
-        });
-        ops.MapGet("/status.json", static (HttpResponse response, StatusReader reader) =>
-        {
-            Guard(response.Headers);
-            return Results.Text(JsonSerializer.Serialize(reader.Read(), Json), "application/json; charset=utf-8");
-        });
+        Guard(context.Response.Headers);
+        context.Response.Headers.ContentSecurityPolicy = StatusPage.ContentSecurityPolicy;
+        return Results.Text(StatusPage.Render(Read(context)), "text/html; charset=utf-8");
     }
+
+    /// <summary>The figures.</summary>
+    public static IResult Figures(HttpContext context)
+    {
+        Guard(context.Response.Headers);
+        return Results.Text(JsonSerializer.Serialize(Read(context), Json), "application/json; charset=utf-8");
+    }
+
+    private static StatusReport Read(HttpContext context) => context.RequestServices.GetRequiredService<StatusReader>().Read();
 
     private static void Guard(IHeaderDictionary headers)
     {

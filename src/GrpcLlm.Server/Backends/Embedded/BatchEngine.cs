@@ -20,6 +20,7 @@ internal sealed class BatchEngine : IAsyncDisposable
         Pages = pages;
         _runner = new BatchRunner(name, model, kernels, threads, context);
         _loop = new StepLoop<Generation>($"{name} 0", _runner.Round);
+        _ = WarmUpAsync(model);
     }
 
     /// <summary>Memory for keys and values.</summary>
@@ -33,5 +34,24 @@ internal sealed class BatchEngine : IAsyncDisposable
     {
         await _loop.DisposeAsync();
         _runner.Dispose();
+    }
+
+    // Compiles the kernels and touches the weights now rather than with a caller waiting: a short prompt and one token
+    // behind it, in memory of its own, so that no stream misses a page and no prefix stays.
+    private async Task WarmUpAsync(EmbeddedModel model)
+    {
+        var pages = new KvPagePool(model.Network.Shape, Pages.Precision, maxPages: 1, maxCached: 0);
+        int[] prompt = new int[4];
+        var sampler = new Sampler(new SamplingPlan(), model.Vocabulary.EndTokens, prompt);
+        using var generation = new Generation(pages, Enqueue, tenant: "", prompt, prompt.Length + 1, sampler, details: null);
+        try
+        {
+            await generation.NextStepAsync(CancellationToken.None);
+            await generation.NextStepAsync(CancellationToken.None);
+        }
+        catch (BackendException)
+        {
+            // Stopped meanwhile; or the weights are damaged, which every call is told.
+        }
     }
 }

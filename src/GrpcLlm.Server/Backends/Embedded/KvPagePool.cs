@@ -35,6 +35,9 @@ internal sealed class KvPagePool
         _pageBytes = PageBytesOf(shape, precision);
     }
 
+    /// <summary>Precision of the numbers.</summary>
+    public KeyValuePrecision Precision => _precision;
+
     /// <summary>Pages that streams hold now; one that several share counts once.</summary>
     public int PagesInUse { get; private set; }
 

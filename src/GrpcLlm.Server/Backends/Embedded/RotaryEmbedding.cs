@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace GrpcLlm.Server.Backends.Embedded;
 
 /// <summary>
@@ -38,6 +40,7 @@ internal sealed class RotaryEmbedding
     }
 
     /// <summary>Turns every head of a vector in place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Rotate(Span<float> heads, ReadOnlySpan<float> turns)
     {
         for (int start = 0; start < heads.Length; start += _headLength)

@@ -80,6 +80,7 @@ internal static class AttentionKernel<T, TStored>
         for (; query < queries; query++) AnswerOne(question, query, room);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AnswerOne(in AttentionQuestion question, int query, float[] room)
     {
         int positions = PositionsOf(question, query);
@@ -121,6 +122,7 @@ internal static class AttentionKernel<T, TStored>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AnswerFour(in AttentionQuestion question, int query, float[] room)
     {
         // The last of them sees most.
@@ -153,6 +155,7 @@ internal static class AttentionKernel<T, TStored>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ScoreFour(
         in AttentionQuestion question, int query, int positions, ref float scores, int stride)
     {

@@ -31,6 +31,7 @@ internal static class MatrixKernel<T, TFormat>
     /// <param name="matrix">The weights.</param>
     /// <param name="row">Number of the row.</param>
     /// <param name="values">Where they go: the columns, padded to whole units with zeros.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Decode(WeightMatrix matrix, int row, ref float values)
     {
         ref byte weights = ref matrix.Row(row);
@@ -56,6 +57,7 @@ internal static class MatrixKernel<T, TFormat>
     /// <param name="outputs">Where products go, one for each row of the matrix.</param>
     /// <param name="count">Number of vectors.</param>
     /// <param name="room">As <see cref="RoomFor"/> says.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(
         WeightMatrix matrix, int start, int end, LaneBuffer inputs, LaneBuffer outputs, int count, float[] room)
     {
@@ -88,6 +90,7 @@ internal static class MatrixKernel<T, TFormat>
     }
 
     // Four rows at once keep the units busy while sums wait for each other. Behind the last row it is repeated.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DotFour(WeightMatrix matrix, int row, int last, ref float input, ref float output)
     {
         (int rowB, int rowC, int rowD) = (Math.Min(row + 1, last), Math.Min(row + 2, last), Math.Min(row + 3, last));
@@ -142,6 +145,7 @@ internal static class MatrixKernel<T, TFormat>
     private static T Add((T First, T Second) weights, T low, T high, T sum) =>
         T.MultiplyAdd(weights.Second, high, T.MultiplyAdd(weights.First, low, sum));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DotTriple(
         ref float converted, int length, int row, int next, int first, LaneBuffer inputs, LaneBuffer outputs, int input)
     {
@@ -174,6 +178,7 @@ internal static class MatrixKernel<T, TFormat>
         (Unsafe.Add(ref output, first + next), Unsafe.Add(ref output, first + row)) = (T.Sum(yc), T.Sum(xc));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DotSingle(
         ref float converted, int length, int row, int next, int first, LaneBuffer inputs, LaneBuffer outputs, int input)
     {

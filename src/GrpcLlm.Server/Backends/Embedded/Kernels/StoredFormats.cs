@@ -26,6 +26,7 @@ internal readonly struct StoredSingle : IStoredFormat
     public static T Read<T>(ref byte numbers, int index)
         where T : struct, ILanes<T> => T.Load(ref Unsafe.Add(ref Unsafe.As<byte, float>(ref numbers), index));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Write(ReadOnlySpan<float> values, ref byte numbers, int index, int distance)
     {
         ref float target = ref Unsafe.Add(ref Unsafe.As<byte, float>(ref numbers), index);
@@ -44,6 +45,7 @@ internal readonly struct StoredHalf : IStoredFormat
     public static T Read<T>(ref byte numbers, int index)
         where T : struct, ILanes<T> => T.FromHalves(ref Unsafe.Add(ref Unsafe.As<byte, Half>(ref numbers), index));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Write(ReadOnlySpan<float> values, ref byte numbers, int index, int distance)
     {
         ref Half target = ref Unsafe.Add(ref Unsafe.As<byte, Half>(ref numbers), index);

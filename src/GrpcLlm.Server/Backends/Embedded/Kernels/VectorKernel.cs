@@ -15,6 +15,7 @@ internal static class VectorKernel<T>
     /// <param name="length">Numbers without padding.</param>
     /// <param name="epsilon">Epsilon.</param>
     /// <param name="result">Where the result goes.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Normalize(ref float x, ref float weight, int length, float epsilon, ref float result)
     {
         int padded = LaneBuffer.Padded(length);
@@ -34,6 +35,7 @@ internal static class VectorKernel<T>
     }
 
     /// <summary><c>x = x + y</c>, whole lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Add(ref float x, ref float y, int length)
     {
         for (int i = 0; i < length; i += Lanes)
@@ -44,6 +46,7 @@ internal static class VectorKernel<T>
     }
 
     /// <summary><c>gate = SiLU(gate) * up</c>, SiLU(x) = x / (1 + exp(-x)), whole lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void SwiGlu(ref float gate, ref float up, int length)
     {
         T one = T.Broadcast(1);
@@ -60,6 +63,7 @@ internal static class VectorKernel<T>
     /// unit, become 0.
     /// </summary>
     /// <returns>The sum of the weights.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float ExpRelative(ref float scores, int length)
     {
         int padded = LaneBuffer.Padded(length);
