@@ -78,6 +78,7 @@ internal sealed class Traffic(SoakPlan plan, ServerUnderTest server, FaultyUpstr
     {
         var number = Interlocked.Increment(ref _numbers);
         var call = FaultyCall.Draw(plan.Seed, number, behaviours);
+        call.ClientStallTimeout = SoakSettings.ClientStallTimeout;
         var random = new Random(unchecked((plan.Seed * 92_821) + number));
         if (call.Behaviour is Behaviour.ReadsSlowly or Behaviour.StopsReading || random.Next(8) == 0) Texts.ToSimulator(call, random);
         else if (random.Next(10) == 0) Texts.ToEmbedded(call, random);

@@ -48,7 +48,7 @@ internal sealed class RequestTarget : FuzzTarget
                 random.NextBytes(bytes);
                 break;
             case 4:
-                bytes = [.. bytes, .. Nested(random)];
+                bytes = [.. bytes, .. RequestPayload.Nested(random.Next(1, 400))];
                 break;
             default:
                 bytes = Mutator.Change(random, bytes, [.. corpus.Select(static one => one[1..])], "\u0080", "\xC3");
@@ -83,10 +83,8 @@ internal sealed class RequestTarget : FuzzTarget
     private static Received<T> Read<T>(Marshaller<Received<T>> marshaller, ReadOnlyMemory<byte> bytes, int cut)
         where T : class, IMessage<T>
     {
-        var whole = marshaller.ContextualDeserializer(new Payload(new ReadOnlySequence<byte>(bytes)));
-        var first = new Segment(bytes[..cut], null);
-        var last = new Segment(bytes[cut..], first);
-        var split = marshaller.ContextualDeserializer(new Payload(new ReadOnlySequence<byte>(first, 0, last, last.Memory.Length)));
+        var whole = marshaller.ContextualDeserializer(new RequestPayload(bytes));
+        var split = marshaller.ContextualDeserializer(new RequestPayload(bytes, cut));
         FindingException.Unless(whole.Field == split.Field && whole.Fault == split.Fault, "is read otherwise when it is split");
         FindingException.Unless(Equals(whole.Message, split.Message) || HasNotANumber(whole.Message), "is read otherwise when it is split");
         return whole;
@@ -137,41 +135,5 @@ internal sealed class RequestTarget : FuzzTarget
         }
 
         FindingException.Unless(before == request.ToByteString(), "the request was modified");
-    }
-
-    /// <summary>A request that is nested deeply: a result of a tool within the result of a tool, and so on.</summary>
-    private static byte[] Nested(Random random)
-    {
-        byte[] bytes = [];
-        for (var depth = random.Next(1, 400); depth > 0; depth--) bytes = Nest((byte)(depth % 2 == 0 ? 0x2A : 0x1A), bytes);
-        return Nest(0x22, Nest(0x0A, Nest(0x12, bytes)));
-    }
-
-    private static byte[] Nest(byte tag, byte[] content)
-    {
-        using var stream = new MemoryStream();
-        var output = new CodedOutputStream(stream);
-        output.WriteRawTag(tag);
-        output.WriteBytes(ByteString.CopyFrom(content));
-        output.Flush();
-        return stream.ToArray();
-    }
-
-    private sealed class Payload(ReadOnlySequence<byte> bytes) : DeserializationContext
-    {
-        public override int PayloadLength => (int)bytes.Length;
-
-        public override ReadOnlySequence<byte> PayloadAsReadOnlySequence() => bytes;
-    }
-
-    private sealed class Segment : ReadOnlySequenceSegment<byte>
-    {
-        public Segment(ReadOnlyMemory<byte> memory, Segment? before)
-        {
-            Memory = memory;
-            if (before is null) return;
-            before.Next = this;
-            RunningIndex = before.RunningIndex + before.Memory.Length;
-        }
     }
 }

@@ -25,6 +25,7 @@ internal enum Behaviour
 internal sealed class FaultyCall
 {
     private readonly Random _random;
+    private TimeSpan _longestPause;
 
     private FaultyCall(int number, Random random, Behaviour behaviour)
     {
@@ -61,9 +62,15 @@ internal sealed class FaultyCall
     /// <summary>Whether the server was stopped or not yet started at some time while the call ran.</summary>
     public bool MetRestart { get; set; }
 
-    /// <summary>Whether the client may have left before the server was done, or was sent away for not reading.</summary>
+    /// <summary>The server's <c>Streaming:ClientStallTimeout</c>; its default, 60 s, by default.</summary>
+    public TimeSpan ClientStallTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// Whether the client may have left before the server was done, or was sent away for not reading: because it stopped, or
+    /// because a busy machine did not let it.
+    /// </summary>
     public bool MayHaveLeft => Behaviour is Behaviour.CancelsWhileReading or Behaviour.CancelsAtAnyTime or Behaviour.HasDeadline
-        or Behaviour.StopsReading or Behaviour.DropsConnection;
+        or Behaviour.StopsReading or Behaviour.DropsConnection || _longestPause >= ClientStallTimeout;
 
     public string Text => string.Concat(Chunks.Select(static chunk => chunk.Text));
 
@@ -103,10 +110,12 @@ internal sealed class FaultyCall
         using var call = client.Generate(Request, Metadata, deadline, leaving.Token);
         var acts = Behaviour is Behaviour.CancelsWhileReading or Behaviour.IsCancelledByName or Behaviour.DropsConnection or Behaviour.StopsReading;
         var readsLeft = acts ? _random.Next(1, 6) : -1;
+        var since = TimeProvider.System.GetTimestamp();
         try
         {
             while (await call.ResponseStream.MoveNext(CancellationToken.None))
             {
+                since = NotePause(since);
                 Chunks.Add(call.ResponseStream.Current);
                 if (Behaviour == Behaviour.ReadsSlowly && Chunks.Count % 64 == 1)
                     await Task.Delay(SomeTime(1, 40), TimeProvider.System, cancellationToken);
@@ -118,6 +127,7 @@ internal sealed class FaultyCall
         }
         catch (RpcException exception)
         {
+            NotePause(since);
             Status = exception.Status;
             Trailers = exception.Trailers;
         }
@@ -125,6 +135,13 @@ internal sealed class FaultyCall
 
     public override string ToString() =>
         $"call {Number} ({Behaviour} {Request.Model}): {Status}, {Chunks.Count} chunks, {Tokens} tokens, {Summary}";
+
+    private long NotePause(long since)
+    {
+        var pause = TimeProvider.System.GetElapsedTime(since);
+        if (pause > _longestPause) _longestPause = pause;
+        return TimeProvider.System.GetTimestamp();
+    }
 
     private async Task ActAsync(GenerationClient client, CancellationTokenSource leaving, Action? drop, CancellationToken cancellationToken)
     {

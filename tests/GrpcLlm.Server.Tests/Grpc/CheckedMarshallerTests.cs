@@ -1,4 +1,3 @@
-using System.Buffers;
 using Google.Protobuf;
 using Grpc.Core;
 using GrpcLlm.Server.Grpc;
@@ -55,17 +54,7 @@ public sealed class CheckedMarshallerTests
     }
 
     [Fact]
-    public void Request_NestedBeyondAnySense_IsUnreadable()
-    {
-        byte[] bytes = [];
-        for (var depth = 0; depth < 200; depth++)
-        {
-            // ContentPart.tool_result (5) of ToolResult.parts (3) of …
-            bytes = Nest((byte)(depth % 2 == 0 ? 0x2A : 0x1A), bytes);
-        }
-
-        Read(Nest(0x22, Nest(0x0A, Nest(0x12, bytes)))).Message.ShouldBeNull();
-    }
+    public void Request_NestedBeyondAnySense_IsUnreadable() => Read(RequestPayload.Nested(200)).Message.ShouldBeNull();
 
     [Fact]
     public void Request_AnyBytesInAnySegments_NeverThrows() => Properties.HoldsForSeeds(
@@ -89,41 +78,6 @@ public sealed class CheckedMarshallerTests
     public void Request_IsNeverWritten() =>
         Should.Throw<NotSupportedException>(() => Requests.ContextualSerializer(Read([]), null!));
 
-    private static byte[] Nest(byte tag, byte[] content)
-    {
-        using var stream = new MemoryStream();
-        var output = new CodedOutputStream(stream);
-        output.WriteRawTag(tag);
-        output.WriteBytes(ByteString.CopyFrom(content));
-        output.Flush();
-        return stream.ToArray();
-    }
-
-    private static Received<GenerateRequest> Read(byte[] bytes, Random? cut = null)
-    {
-        if (cut is null) return Requests.ContextualDeserializer(new Payload(new ReadOnlySequence<byte>(bytes)));
-
-        var first = new Segment(bytes.AsMemory(0, cut.Next(bytes.Length + 1)), null);
-        var last = new Segment(bytes.AsMemory(first.Memory.Length), first);
-        return Requests.ContextualDeserializer(
-            new Payload(new ReadOnlySequence<byte>(first, 0, last, last.Memory.Length)));
-    }
-
-    private sealed class Payload(ReadOnlySequence<byte> bytes) : DeserializationContext
-    {
-        public override int PayloadLength => (int)bytes.Length;
-
-        public override ReadOnlySequence<byte> PayloadAsReadOnlySequence() => bytes;
-    }
-
-    private sealed class Segment : ReadOnlySequenceSegment<byte>
-    {
-        public Segment(ReadOnlyMemory<byte> memory, Segment? before)
-        {
-            Memory = memory;
-            if (before is null) return;
-            before.Next = this;
-            RunningIndex = before.RunningIndex + before.Memory.Length;
-        }
-    }
+    private static Received<GenerateRequest> Read(byte[] bytes, Random? cut = null) => Requests.ContextualDeserializer(
+        cut is null ? new RequestPayload(bytes) : new RequestPayload(bytes, cut.Next(bytes.Length + 1)));
 }
