@@ -40,7 +40,7 @@ internal static class AnswerAttempt
         Exception ending;
         try
         {
-            List<BackendEvent> atHand;
+            List<BackendEvent>? atHand;
             await using (attempt.GiveUpWith(strategyToken))
             {
                 var call = plan.Call with { Model = planned.Route.Model, Key = planned.Lane.Key };
@@ -49,26 +49,31 @@ internal static class AnswerAttempt
                 atHand = await FirstTokenAsync(events, plan, attempt);
             }
 
-            // Given up at the very moment of its first token: a stream that is cancelled already serves nobody.
-            attempt.Token.ThrowIfCancellationRequested();
-            var arrival = plan.Clock.ElapsedMicroseconds;
-            attempt.Span?.FirstToken(arrival - (long)attempt.Log.StartUs);
-            return Outcome.FromResult(new OpenedAnswer(atHand, arrival, events) { Attempt = attempt });
+            // A stream that was given up at the very moment of its first token serves nobody.
+            if (atHand is not null && !attempt.Token.IsCancellationRequested)
+            {
+                var arrival = plan.Clock.ElapsedMicroseconds;
+                attempt.Span?.FirstToken(arrival - (long)attempt.Log.StartUs);
+                return Outcome.FromResult(new OpenedAnswer(atHand, arrival, events) { Attempt = attempt });
+            }
+
+            ending = new OperationCanceledException(attempt.Token);
         }
         catch (Exception exception)
         {
             // A failure that the table knows; or given up; or a fault of this service, which nobody tries again.
             if (exception is BackendException failure) planned.Lane.Note(failure);
-            plan.NoteEnd(attempt, exception);
             ending = exception;
         }
 
+        plan.NoteEnd(attempt, ending);
         if (events is not null) await events.DisposeAsync();
         attempt.Dispose();
         return Outcome.FromException<OpenedAnswer>(ending);
     }
 
-    private static async ValueTask<List<BackendEvent>> FirstTokenAsync(
+    /// <returns>The first token and the signatures before it; null: the attempt was given up.</returns>
+    private static async ValueTask<List<BackendEvent>?> FirstTokenAsync(
         IAsyncEnumerator<BackendEvent> events, AttemptPlan plan, RunningAttempt attempt)
     {
         var atHand = new List<BackendEvent>(1);
@@ -96,7 +101,9 @@ internal static class AnswerAttempt
             }
         }
 
-        throw new BackendException(BackendFailure.Truncated, "The backend gave no answer.");
+        return attempt.Token.IsCancellationRequested
+            ? null
+            : throw new BackendException(BackendFailure.Truncated, "The backend gave no answer.");
     }
 
     // A role alone, an empty delta: nothing that a client could see or count.
