@@ -18,12 +18,19 @@ internal static class AnswerAttempt
     }
 
     /// <summary>Runs a planned attempt.</summary>
-    /// <returns>The answer; or a <see cref="BackendException"/>, or a cancellation. Nothing is thrown.</returns>
+    /// <returns>
+    /// The answer; or a <see cref="BackendException"/>, or a cancellation. Null: the call was told to stop. Nothing is thrown.
+    /// </returns>
     public static async ValueTask<Outcome<OpenedAnswer>> RunAsync(
         AttemptPlan plan, PlannedAttempt planned, ResilienceContext context)
     {
         var outcome = await planned.Lane.Breaker.ExecuteAsync(
             static (context, state) => OpenAsync(state.plan, state.planned, context.CancellationToken), context, (plan, planned));
+
+        // Polly puts a new exception, with a stack trace of its own, in the place of each cancellation that passes a strategy:
+        // most of what a cancel would cost. Nobody asks for it once the call is over.
+        if (outcome.Exception is OperationCanceledException && plan.CallToken.IsCancellationRequested)
+            return Outcome.FromResult<OpenedAnswer>(null);
         if (outcome.Exception is not BrokenCircuitException) return outcome;
 
         var obstacle = (planned.Lane.Obstacle ?? new Obstacle(BackendFailure.Unavailable, Requests.ErrorTable.DefaultRetryAfter))
