@@ -74,6 +74,7 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         try
         {
             // The invoker gives the answer once its headers are there, and never buffers the body.
+            UpstreamPropagator.SpareSpan(message);
             var sending = http.SendAsync(message, _source.Token);
             await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (WasStopped(sending)) return false;
