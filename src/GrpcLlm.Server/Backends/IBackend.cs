@@ -55,13 +55,13 @@ internal interface IBackend
 
     /// <summary>
     /// Generates one answer. Pull-based: nothing beyond one event is produced ahead of the reader. The sequence ends
-    /// with exactly one <see cref="BackendEventKind.Finished"/>; a sequence that ends without one was truncated.
+    /// with exactly one <see cref="BackendEventKind.Finished"/>; a sequence that ends without one was truncated, or cancelled.
     /// Disposing the enumerator, or cancelling, stops the model at once.
     /// </summary>
     /// <param name="call">The validated request and what routing added to it.</param>
     /// <param name="cancellationToken">Ends the generation; reaches the upstream socket where there is one.</param>
     /// <exception cref="BackendException">The backend failed.</exception>
-    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled; the sequence may as well just end.</exception>
     IAsyncEnumerable<BackendEvent> GenerateAsync(BackendCall call, CancellationToken cancellationToken);
 
     /// <summary>Counts the input tokens of a request without generating.</summary>

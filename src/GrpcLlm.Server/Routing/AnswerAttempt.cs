@@ -18,12 +18,19 @@ internal static class AnswerAttempt
     }
 
     /// <summary>Runs a planned attempt.</summary>
-    /// <returns>The answer; or a <see cref="BackendException"/>, or a cancellation. Nothing is thrown.</returns>
+    /// <returns>
+    /// The answer; or a <see cref="BackendException"/>, or a cancellation. Null: the call was told to stop. Nothing is thrown.
+    /// </returns>
     public static async ValueTask<Outcome<OpenedAnswer>> RunAsync(
         AttemptPlan plan, PlannedAttempt planned, ResilienceContext context)
     {
         var outcome = await planned.Lane.Breaker.ExecuteAsync(
             static (context, state) => OpenAsync(state.plan, state.planned, context.CancellationToken), context, (plan, planned));
+
+        // Polly puts a new exception, with a stack trace of its own, in the place of each cancellation that passes a strategy:
+        // most of what a cancel would cost. Nobody asks for it once the call is over.
+        if (outcome.Exception is OperationCanceledException && plan.CallToken.IsCancellationRequested)
+            return Outcome.FromResult<OpenedAnswer>(null);
         if (outcome.Exception is not BrokenCircuitException) return outcome;
 
         var obstacle = (planned.Lane.Obstacle ?? new Obstacle(BackendFailure.Unavailable, Requests.ErrorTable.DefaultRetryAfter))
@@ -40,7 +47,7 @@ internal static class AnswerAttempt
         Exception ending;
         try
         {
-            List<BackendEvent> atHand;
+            List<BackendEvent>? atHand;
             await using (attempt.GiveUpWith(strategyToken))
             {
                 var call = plan.Call with { Model = planned.Route.Model, Key = planned.Lane.Key };
@@ -49,26 +56,31 @@ internal static class AnswerAttempt
                 atHand = await FirstTokenAsync(events, plan, attempt);
             }
 
-            // Given up at the very moment of its first token: a stream that is cancelled already serves nobody.
-            attempt.Token.ThrowIfCancellationRequested();
-            var arrival = plan.Clock.ElapsedMicroseconds;
-            attempt.Span?.FirstToken(arrival - (long)attempt.Log.StartUs);
-            return Outcome.FromResult(new OpenedAnswer(atHand, arrival, events) { Attempt = attempt });
+            // A stream that was given up at the very moment of its first token serves nobody.
+            if (atHand is not null && !attempt.Token.IsCancellationRequested)
+            {
+                var arrival = plan.Clock.ElapsedMicroseconds;
+                attempt.Span?.FirstToken(arrival - (long)attempt.Log.StartUs);
+                return Outcome.FromResult(new OpenedAnswer(atHand, arrival, events) { Attempt = attempt });
+            }
+
+            ending = new OperationCanceledException(attempt.Token);
         }
         catch (Exception exception)
         {
             // A failure that the table knows; or given up; or a fault of this service, which nobody tries again.
             if (exception is BackendException failure) planned.Lane.Note(failure);
-            plan.NoteEnd(attempt, exception);
             ending = exception;
         }
 
+        plan.NoteEnd(attempt, ending);
         if (events is not null) await events.DisposeAsync();
         attempt.Dispose();
         return Outcome.FromException<OpenedAnswer>(ending);
     }
 
-    private static async ValueTask<List<BackendEvent>> FirstTokenAsync(
+    /// <returns>The first token and the signatures before it; null: the attempt was given up.</returns>
+    private static async ValueTask<List<BackendEvent>?> FirstTokenAsync(
         IAsyncEnumerator<BackendEvent> events, AttemptPlan plan, RunningAttempt attempt)
     {
         var atHand = new List<BackendEvent>(1);
@@ -96,7 +108,9 @@ internal static class AnswerAttempt
             }
         }
 
-        throw new BackendException(BackendFailure.Truncated, "The backend gave no answer.");
+        return attempt.Token.IsCancellationRequested
+            ? null
+            : throw new BackendException(BackendFailure.Truncated, "The backend gave no answer.");
     }
 
     // A role alone, an empty delta: nothing that a client could see or count.

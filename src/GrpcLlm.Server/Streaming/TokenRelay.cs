@@ -159,9 +159,15 @@ internal sealed class TokenRelay
     private ValueTask HandleEndAsync(Exception exception) =>
         exception is BackendException failure ? FailAsync(failure) : StopAsync();
 
-    private ValueTask HandleReadAsync(bool any, long arrival) => any
-        ? HandleAsync(_answer!.Rest.Current, arrival)
-        : FailAsync(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end."));
+    private ValueTask HandleReadAsync(bool any, long arrival)
+    {
+        if (any) return HandleAsync(_answer!.Rest.Current, arrival);
+
+        // Told to stop, a backend may just end.
+        return _lifetime.Cause != StopCause.None
+            ? StopAsync()
+            : FailAsync(new BackendException(BackendFailure.Truncated, "The backend's answer ended without an end."));
+    }
 
     private ValueTask HandleAsync(in BackendEvent piece, long arrival)
     {

@@ -2,6 +2,7 @@ using Google.Protobuf.WellKnownTypes;
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Requests;
+using GrpcLlm.Server.Routing;
 using GrpcLlm.Server.Streaming;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.Server.Tests.Testing;
@@ -428,6 +429,22 @@ public sealed class TokenRelayTests : IDisposable
 
         (await Should.ThrowAsync<CallFailureException>(run)).Reason.ShouldBe(ErrorReason.ClientCancelled);
         _rig.Events.Disposed.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Run_BackendJustEndsWhenToldToStop_IsTheStopAndNoTruncation()
+    {
+        var run = _rig.Relay.RunAsync(new OpenedAnswer([TextDelta("a")], 0, EndsWhenStoppedAsync()));
+
+        _rig.ClientLeaves();
+
+        (await run)!.Reason.ShouldBe(ErrorReason.ClientCancelled);
+
+        async IAsyncEnumerator<BackendEvent> EndsWhenStoppedAsync()
+        {
+            await _rig.Lifetime.Stopped;
+            yield break;
+        }
     }
 
     [Fact]

@@ -13,9 +13,9 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
 
     /// <summary>
     /// What ended the body before its time. Kept instead of thrown where <see cref="KeepsFailure"/>: a failure that is
-    /// thrown through a parser costs a rethrow a frame, and many streams may be cancelled at once.
+    /// thrown through a parser costs a rethrow a frame, and many streams may break at once.
     /// </summary>
-    public Exception? Failure { get; private set; }
+    public BackendException? Failure { get; private set; }
 
     /// <summary>Whether a failure ends the stream quietly and is left in <see cref="Failure"/>.</summary>
     public bool KeepsFailure { get; set; }
@@ -46,7 +46,7 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
         {
             read = await exchange.ReadAsync(buffer);
         }
-        catch (Exception exception) when (KeepsFailure && exception is (BackendException or OperationCanceledException))
+        catch (BackendException exception) when (KeepsFailure)
         {
             Failure = exception;
             _ended = true;
@@ -62,7 +62,9 @@ internal sealed class ExchangeBody(UpstreamExchange exchange) : Stream
                 : throw new BackendException(BackendFailure.Malformed, "The backend sent an event that is too large.");
         }
 
+        // A stop is no end: what it cuts off is not to be taken for whole.
         _ended = true;
+        if (exchange.IsStopped) _lineFeedsLeft = 0;
         return EndLine(buffer.Span);
     }
 

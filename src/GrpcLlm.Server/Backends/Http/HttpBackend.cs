@@ -80,7 +80,7 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
         BackendEnding? blocked = null;
         try
         {
-            await upstream.SendAsync(exchange, _provider.GeneratePath(call), WriteBody(call));
+            if (!await upstream.SendAsync(exchange, _provider.GeneratePath(call), WriteBody(call))) yield break;
         }
         catch (BackendException exception) when (exception.Ending is not null)
         {
@@ -109,6 +109,7 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
             output.Clear();
         }
 
+        if (exchange.IsStopped) yield break;
         foreach (var one in output) yield return one;
         exchange.IsComplete = stream.Ending is not null;
         yield return BackendEvent.Finished(stream.Ending

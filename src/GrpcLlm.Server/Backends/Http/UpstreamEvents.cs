@@ -33,7 +33,10 @@ internal sealed class UpstreamEvents : IAsyncDisposable
     }
 
     /// <summary>Reads one event; what it says is appended to the output, and may be nothing.</summary>
-    /// <returns>False at the end, with the stream's ending settled where the provider gave one.</returns>
+    /// <returns>
+    /// False at the end, with the stream's ending settled where the provider gave one; or when the exchange
+    /// <see cref="UpstreamExchange.IsStopped"/>.
+    /// </returns>
     /// <exception cref="BackendException">It failed.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<bool> ReadAsync(List<BackendEvent> output)
@@ -45,6 +48,7 @@ internal sealed class UpstreamEvents : IAsyncDisposable
             if (_events is null && _lines is null) Begin();
             _body.EventBytes = 0;
             var any = !_stream.IsOver && (_events is not null ? await _events.MoveNextAsync() : await _lines!.ReadAsync(Handle));
+            if (_exchange.IsStopped) return false;
             if (any && !_stream.IsOver) return true;
             if (!any && _body.Failure is { } failure) ExceptionDispatchInfo.Throw(failure);
         }
@@ -121,5 +125,9 @@ internal sealed class UpstreamEvents : IAsyncDisposable
         }).EnumerateAsync(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
     }
 
-    private void Handle(ReadOnlySpan<byte> document) => _stream.Read("message", document, _output);
+    private void Handle(ReadOnlySpan<byte> document)
+    {
+        // What a stop cut off is no document.
+        if (!_exchange.IsStopped) _stream.Read("message", document, _output);
+    }
 }

@@ -56,21 +56,37 @@ internal sealed class UpstreamExchange : IAsyncDisposable
     /// </summary>
     public bool IsComplete { get; set; }
 
+    /// <summary>
+    /// Whether a wait of this exchange ended because the call was told to stop. Told, not thrown: an exception costs more in
+    /// each frame that it passes than all else that a cancel does there, and calls may be cancelled by the thousand.
+    /// </summary>
+    public bool IsStopped { get; private set; }
+
     /// <summary>Sends the request and waits for the headers of a success.</summary>
     /// <param name="http">The provider's connections.</param>
     /// <param name="request">Disposed here.</param>
+    /// <returns>False: <see cref="IsStopped"/>.</returns>
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
-    /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
-    public async Task OpenAsync(HttpMessageInvoker http, HttpRequestMessage request)
+    /// <exception cref="OperationCanceledException">The call was told to stop while a refusal was read.</exception>
+    public async Task<bool> OpenAsync(HttpMessageInvoker http, HttpRequestMessage request)
     {
         using var message = request;
         try
         {
             // The invoker gives the answer once its headers are there, and never buffers the body.
-            _response = await http.SendAsync(message, _source.Token);
+            UpstreamPropagator.SpareSpan(message);
+            var sending = http.SendAsync(message, _source.Token);
+            await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (WasStopped(sending)) return false;
+            _response = await sending;
             _body = Decompress(_response, await _response.Content.ReadAsStreamAsync(_source.Token));
         }
-        catch (OperationCanceledException exception) when (!_callToken.IsCancellationRequested)
+        catch (Exception exception) when (_callToken.IsCancellationRequested && IsOfConnection(exception))
+        {
+            IsStopped = true;
+            return false;
+        }
+        catch (OperationCanceledException exception)
         {
             throw _timedOut
                 ? Stalled(exception)
@@ -78,12 +94,12 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException)
         {
-            _callToken.ThrowIfCancellationRequested();
             throw new BackendException(BackendFailure.Unavailable, Describe(exception), exception);
         }
 
         if (!_response.IsSuccessStatusCode) throw await UpstreamRefusal.ReadAsync(this, _response);
         MediaType = _response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant() ?? "";
+        return true;
     }
 
     /// <summary>From now on silence counts, not the time since the request.</summary>
@@ -94,7 +110,7 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         _timer.Change(_options.IdleTimeout, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Reads what has come, or waits for more; 0 at the end.</summary>
+    /// <summary>Reads what has come, or waits for more; 0 at the end, or when <see cref="IsStopped"/>.</summary>
     /// <exception cref="BackendException">Stalled, or Truncated.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> ReadAsync(Memory<byte> buffer)
@@ -106,28 +122,31 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 
             // Silence counts only while a read is awaited: a client that does not read is no stalled upstream.
             Volatile.Write(ref _waitingSince, TimeProvider.GetTimestamp());
-            try
-            {
-                return Note(await read);
-            }
-            finally
-            {
-                Volatile.Write(ref _waitingSince, NobodyWaits);
-            }
+
+            // No new task: a read that waits is one already.
+            var waiting = read.AsTask();
+            await ((Task)waiting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Volatile.Write(ref _waitingSince, NobodyWaits);
+            return WasStopped(waiting) ? 0 : Note(await waiting);
         }
-        catch (OperationCanceledException exception) when (!_callToken.IsCancellationRequested)
+        catch (Exception exception) when (_callToken.IsCancellationRequested && IsOfConnection(exception))
+        {
+            IsStopped = true;
+            return 0;
+        }
+        catch (OperationCanceledException exception)
         {
             throw Stalled(exception);
         }
         catch (Exception exception) when (exception is IOException or HttpRequestException or InvalidDataException)
         {
-            _callToken.ThrowIfCancellationRequested();
             throw new BackendException(BackendFailure.Truncated, "The connection to the backend broke.", exception);
         }
     }
 
     /// <summary>Reads the whole body.</summary>
     /// <exception cref="BackendException">Stalled, Truncated, or Malformed: larger than allowed.</exception>
+    /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
     public async Task<byte[]> ReadAllAsync(int limit)
     {
         using var all = new MemoryStream();
@@ -139,7 +158,7 @@ internal sealed class UpstreamExchange : IAsyncDisposable
             if (all.Length > limit) throw new BackendException(BackendFailure.Malformed, "The backend's answer is too large.");
         }
 
-        return all.ToArray();
+        return IsStopped ? throw new OperationCanceledException(_callToken) : all.ToArray();
     }
 
     public async ValueTask DisposeAsync()
@@ -168,6 +187,17 @@ internal sealed class UpstreamExchange : IAsyncDisposable
             // The answer is complete; at worst its connection is closed instead of used again.
         }
     }
+
+    /// <summary>Whether a wait came to nothing because the call was told to stop; a defect is none of it.</summary>
+    private bool WasStopped(Task ended)
+    {
+        if (ended.IsCompletedSuccessfully || !_callToken.IsCancellationRequested) return false;
+        return IsStopped = ended.IsCanceled || IsOfConnection(ended.Exception!.InnerException!);
+    }
+
+    /// <summary>What a stop makes of a connection that is in use.</summary>
+    private static bool IsOfConnection(Exception exception) =>
+        exception is OperationCanceledException or HttpRequestException or IOException or InvalidDataException;
 
     private int Note(int read)
     {

@@ -46,8 +46,9 @@ internal sealed class UpstreamRequests(
     /// <param name="exchange">As <see cref="Begin"/> made it.</param>
     /// <param name="path">Below the base URL.</param>
     /// <param name="body">JSON.</param>
+    /// <returns>False: the call was told to stop.</returns>
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
-    public Task SendAsync(UpstreamExchange exchange, string path, ReadOnlyMemory<byte> body) =>
+    public Task<bool> SendAsync(UpstreamExchange exchange, string path, ReadOnlyMemory<byte> body) =>
         exchange.OpenAsync(http, Request(HttpMethod.Post, path, body, exchange));
 
     /// <summary>Asks something beside a generation and reads the whole JSON answer, at most 4 MiB.</summary>
@@ -57,11 +58,12 @@ internal sealed class UpstreamRequests(
     /// <param name="read">Takes from the answer what is wanted; the document is gone afterwards.</param>
     /// <param name="cancellationToken">Ends the asking.</param>
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task<T> AskAsync<T>(
         HttpMethod method, string path, ReadOnlyMemory<byte> body, Func<JsonElement, T> read, CancellationToken cancellationToken)
     {
         await using var exchange = new UpstreamExchange(options, timeProvider, cancellationToken);
-        await exchange.OpenAsync(http, Request(method, path, body, exchange));
+        if (!await exchange.OpenAsync(http, Request(method, path, body, exchange))) throw new OperationCanceledException(cancellationToken);
         var bytes = await exchange.ReadAllAsync(4 << 20);
         try
         {
