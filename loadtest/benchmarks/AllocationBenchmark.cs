@@ -104,7 +104,7 @@ public class TokenSteps
             assembler.Accept(_delta, n);
             var chunk = queue.Dequeue();
             sum += chunk.TokenCount;
-            queue.Recycle(chunk);
+            ChunkQueue.Recycle(chunk);
         }
 
         return sum;

@@ -12,6 +12,10 @@ namespace GrpcLlm.Server.Streaming;
 /// the relay stops reading, so memory per stream is bounded whatever the client does. Chunks are reused: one is valid
 /// until <see cref="Recycle"/>. Not thread-safe.
 /// </summary>
+/// <remarks>
+/// Hundreds of streams take turns, and what a stream keeps of its own is cold when its turn comes. So one chunk, the usual
+/// case, waits in a field, and a spare chunk belongs to the thread, not to the stream.
+/// </remarks>
 internal sealed class ChunkQueue
 {
     /// <summary>Most tokens of a merged chunk.</summary>
@@ -23,22 +27,25 @@ internal sealed class ChunkQueue
     /// <summary>Characters of one chunk's delta: at most 768 KiB of UTF-8, which leaves room under 1 MiB.</summary>
     public const int MaxDeltaChars = 256 * 1024;
 
-    private readonly Queue<TokenChunk> _ready = new(2);
-    private readonly Stack<TokenChunk> _spare = new(2);
-    private readonly List<(ByteString Signature, uint PartIndex)> _earlySignatures = [];
+    [ThreadStatic]
+    private static TokenChunk? _spare;
+
+    private TokenChunk? _head;
     private TokenChunk? _tail;
+    private Queue<TokenChunk>? _behindHead;
+    private List<(ByteString Signature, uint PartIndex)>? _earlySignatures;
     private int _tailBytes;
     private bool _anyDelta;
 
     /// <summary>Whether nothing waits.</summary>
-    public bool IsEmpty => _ready.Count == 0;
+    public bool IsEmpty => _head is null;
 
     /// <summary>Whether another event may be read: nothing waits, or one chunk that can still grow.</summary>
-    public bool HasRoom => _ready.Count == 0
-        || (_ready.Count == 1 && _tail is not null && _tail.TokenCount < MaxMergedTokens && _tailBytes < MaxMergedBytes);
+    public bool HasRoom => _head is null
+        || (ReferenceEquals(_head, _tail) && _tail.TokenCount < MaxMergedTokens && _tailBytes < MaxMergedBytes);
 
     /// <summary>Tokens of the first waiting chunk.</summary>
-    public uint WaitingTokens => _ready.TryPeek(out var chunk) ? chunk.TokenCount : 0;
+    public uint WaitingTokens => _head?.TokenCount ?? 0;
 
     /// <summary>Appends text, reasoning or a refusal, and the tokens that it releases.</summary>
     public void AppendText(BackendEventKind kind, uint partIndex, string text, TokenLedger tokens)
@@ -89,14 +96,14 @@ internal sealed class ChunkQueue
     {
         if (!_anyDelta)
         {
-            _earlySignatures.Add((signature, partIndex));
+            (_earlySignatures ??= []).Add((signature, partIndex));
             return;
         }
 
         var chunk = Rent();
         chunk.PartIndex = partIndex;
         chunk.Signature = signature;
-        _ready.Enqueue(chunk);
+        Enqueue(chunk);
         _tail = null;
     }
 
@@ -105,20 +112,21 @@ internal sealed class ChunkQueue
     /// </summary>
     public void Close(TokenLedger tokens)
     {
-        if (IsEmpty) _ready.Enqueue(_tail = Rent());
-        tokens.MoveTo(_tail ?? _ready.Last());
+        if (IsEmpty) Enqueue(_tail = Rent());
+        tokens.MoveTo(_tail ?? (_behindHead is { Count: > 0 } more ? more.Last() : _head!));
     }
 
     /// <summary>Takes the next message to send.</summary>
     public TokenChunk Dequeue()
     {
-        var chunk = _ready.Dequeue();
+        var chunk = _head ?? throw new InvalidOperationException("No chunk waits.");
+        _head = _behindHead is { Count: > 0 } more ? more.Dequeue() : null;
         if (ReferenceEquals(chunk, _tail)) _tail = null;
         return chunk;
     }
 
     /// <summary>Gives back a chunk that the transport has serialized.</summary>
-    public void Recycle(TokenChunk chunk)
+    public static void Recycle(TokenChunk chunk)
     {
         chunk.Sequence = 0;
         chunk.ElapsedUs = 0;
@@ -131,7 +139,7 @@ internal sealed class ChunkQueue
         chunk.Signature = ByteString.Empty;
         chunk.PartIndex = 0;
         chunk.Tokens.Clear();
-        _spare.Push(chunk);
+        _spare = chunk;
     }
 
     private void AppendPiece(BackendEventKind kind, uint partIndex, string text, TokenLedger tokens)
@@ -164,17 +172,29 @@ internal sealed class ChunkQueue
         var chunk = Rent();
         chunk.PartIndex = partIndex;
         tokens.MoveTo(chunk);
-        _ready.Enqueue(chunk);
+        Enqueue(chunk);
         _tail = chunk;
         if (_anyDelta) return chunk;
 
         _anyDelta = true;
+        if (_earlySignatures is null) return chunk;
         foreach (var (signature, part) in _earlySignatures) AppendSignature(signature, part);
-        _earlySignatures.Clear();
+        _earlySignatures = null;
         return chunk;
     }
 
-    private TokenChunk Rent() => _spare.TryPop(out var chunk) ? chunk : new TokenChunk();
+    private void Enqueue(TokenChunk chunk)
+    {
+        if (_head is null) _head = chunk;
+        else (_behindHead ??= new Queue<TokenChunk>()).Enqueue(chunk);
+    }
+
+    private static TokenChunk Rent()
+    {
+        if (_spare is not { } chunk) return new TokenChunk();
+        _spare = null;
+        return chunk;
+    }
 
     private static string TextOf(TokenChunk chunk, Delta delta) => delta switch
     {

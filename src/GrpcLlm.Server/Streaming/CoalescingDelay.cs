@@ -4,7 +4,7 @@ namespace GrpcLlm.Server.Streaming;
 
 /// <summary>
 /// How long output may wait for more on a fast connection (<see cref="Coalescing"/>); no time at all where nothing was
-/// asked for. Not thread-safe.
+/// asked for. Not thread-safe, but for <see cref="None"/>.
 /// </summary>
 internal sealed class CoalescingDelay(Coalescing? options, TimeProvider timeProvider)
 {
@@ -12,6 +12,9 @@ internal sealed class CoalescingDelay(Coalescing? options, TimeProvider timeProv
     private readonly uint _enoughTokens = options?.MaxTokens ?? 0;
     private long? _since;
     private Task? _task;
+
+    /// <summary>No time at all; shared by all calls.</summary>
+    public static CoalescingDelay None { get; } = new(null, TimeProvider.System);
 
     /// <summary>Completes when the output that waits has waited long enough.</summary>
     public Task Task => _task ??= Task.Delay(_longest, timeProvider);
@@ -28,6 +31,7 @@ internal sealed class CoalescingDelay(Coalescing? options, TimeProvider timeProv
     /// <summary>The output was sent; the next starts a time of its own.</summary>
     public void Restart()
     {
+        if (_longest == TimeSpan.Zero) return;
         _since = null;
         _task = null;
     }

@@ -9,9 +9,11 @@ namespace GrpcLlm.Server.Streaming;
 /// </summary>
 internal sealed class TokenLedger
 {
-    private readonly List<uint> _gaps = [];
-    private readonly List<TokenDetail> _details = [];
+    // One token at a time is the usual case, and needs no list.
+    private List<uint>? _laterGaps;
+    private List<TokenDetail>? _details;
     private long _lastArrival;
+    private uint _firstGap;
 
     /// <summary>Tokens not yet on a chunk.</summary>
     public uint Count { get; private set; }
@@ -23,11 +25,14 @@ internal sealed class TokenLedger
     public void Add(uint count, long arrival, IReadOnlyList<TokenDetail>? details)
     {
         if (count == 0) return;
+        var gap = (uint)Math.Clamp(arrival - _lastArrival, 0, uint.MaxValue);
+        if (Count == 0) _firstGap = gap;
+        else (_laterGaps ??= []).Add(gap);
+        for (var rest = count - 1; rest > 0; rest--) (_laterGaps ??= []).Add(0);
         Count += count;
-        _gaps.Add((uint)Math.Clamp(arrival - _lastArrival, 0, uint.MaxValue));
-        for (var rest = count - 1; rest > 0; rest--) _gaps.Add(0);
         _lastArrival = arrival;
         if (details is null) return;
+        _details ??= [];
         for (var index = 0; index < details.Count; index++) _details.Add(details[index]);
     }
 
@@ -36,12 +41,18 @@ internal sealed class TokenLedger
     {
         if (Count == 0) return;
         chunk.TokenCount += Count;
+        chunk.TokenGapsUs.Add(_firstGap);
+        Count = 0;
 
         // Not AddRange: it would box an enumerator for every token.
-        for (var index = 0; index < _gaps.Count; index++) chunk.TokenGapsUs.Add(_gaps[index]);
-        for (var index = 0; index < _details.Count; index++) chunk.Tokens.Add(_details[index]);
-        Count = 0;
-        _gaps.Clear();
-        _details.Clear();
+        if (_laterGaps is { Count: > 0 } gaps)
+        {
+            for (var index = 0; index < gaps.Count; index++) chunk.TokenGapsUs.Add(gaps[index]);
+            gaps.Clear();
+        }
+
+        if (_details is not { Count: > 0 } details) return;
+        for (var index = 0; index < details.Count; index++) chunk.Tokens.Add(details[index]);
+        details.Clear();
     }
 }

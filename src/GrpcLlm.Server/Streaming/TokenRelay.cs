@@ -44,7 +44,9 @@ internal sealed class TokenRelay
         var stops = request.Limits?.StopSequences;
         _assembler = new DeltaAssembler(
             _queue, record, stops is { Count: > 0 } ? new StopSequenceMatcher(stops) : null);
-        _delay = new CoalescingDelay(request.Output?.Coalescing, record.Clock.TimeProvider);
+        _delay = request.Output?.Coalescing is { } coalescing
+            ? new CoalescingDelay(coalescing, record.Clock.TimeProvider)
+            : CoalescingDelay.None;
     }
 
     /// <summary>Relays an answer to its end; the record then holds the finish reason.</summary>
@@ -131,12 +133,12 @@ internal sealed class TokenRelay
 
         // The first token waits for nobody, nor does one that had to be waited for: most often the next is not there either.
         var gathers = !_ended && _wasAtHand && _record.Delivered;
-        if (_writer.Start(chunk, isLast, gathers) is { } done) _queue.Recycle(done);
+        if (_writer.Start(chunk, isLast, gathers) is { } done) ChunkQueue.Recycle(done);
     }
 
     private async ValueTask SettleAsync()
     {
-        if (await _writer.SettleAsync() is { } done) _queue.Recycle(done);
+        if (await _writer.SettleAsync() is { } done) ChunkQueue.Recycle(done);
     }
 
     private void StartReading()

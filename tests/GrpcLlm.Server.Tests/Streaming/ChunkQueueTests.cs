@@ -295,7 +295,7 @@ public sealed class ChunkQueueTests
         chunk.TokenGapsUs.Add(1);
         chunk.Tokens.Add(new TokenDetail());
 
-        _queue.Recycle(chunk);
+        ChunkQueue.Recycle(chunk);
         Text("b");
 
         var again = _queue.Dequeue();

@@ -205,7 +205,7 @@ public sealed class DeltaAssemblerTests
         {
             var chunk = queue.Dequeue();
             chunks.Add(chunk.Clone());
-            queue.Recycle(chunk);
+            ChunkQueue.Recycle(chunk);
         }
 
         return chunks;

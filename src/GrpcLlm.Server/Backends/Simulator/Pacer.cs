@@ -27,10 +27,13 @@ internal sealed class Pacer
     private static readonly TimeSpan ShortestSleep = TimeSpan.FromMicroseconds(200);
 
     /// <summary>The same where many wait: so much for each of them, but never more than <see cref="LongestShortSleep"/>.</summary>
-    private static readonly TimeSpan ShortSleepPerStream = TimeSpan.FromMicroseconds(1);
+    private static readonly TimeSpan ShortSleepPerStream = TimeSpan.FromMicroseconds(4);
 
-    /// <summary>What a token may be late by so that others are woken with it.</summary>
-    private static readonly TimeSpan LongestShortSleep = TimeSpan.FromMilliseconds(1);
+    /// <summary>
+    /// What a token may be late by so that others are woken with it: half of what a timer of the framework on Linux may be,
+    /// whose clock ticks every 4 ms (CLOCK_MONOTONIC_COARSE at 250 Hz).
+    /// </summary>
+    private static readonly TimeSpan LongestShortSleep = TimeSpan.FromMilliseconds(2);
 
     private static readonly Lazy<Pacer> OfSystem = new(static () => new Pacer(TimeProvider.System));
 
