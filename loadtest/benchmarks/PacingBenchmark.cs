@@ -10,7 +10,8 @@ namespace GrpcLlm.Benchmarks;
 /// <summary>
 /// How well the simulator keeps its schedule, so that a load test knows what of a gap is its own error: each token against
 /// its due time in this process, where no socket stands between, and as a gRPC client sees it, who does not know when
-/// tokens are due: there the promptest token of each stream marks its schedule, and the others are late against it. A timer of the framework with the same schedule stands beside it. What a token costs is told too.
+/// tokens are due: there the promptest token of each stream marks its schedule, and the others are late against it. A timer
+/// of the framework with the same schedule stands beside it. What a token costs is told too.
 /// </summary>
 internal static class PacingBenchmark
 {
@@ -43,8 +44,8 @@ internal static class PacingBenchmark
             ("simulator, through the service", first => ReadServiceAsync(client, first), () => server.ProcessorTime),
         ];
 
-        Console.WriteLine($"pacing: {Environment.ProcessorCount} cores; {Tokens} tokens a stream, one every {Gap.TotalMilliseconds} ms; milliseconds by which a token is late");
-        Console.WriteLine("pacing: through the service, against the promptest token of its stream; client and server share the cores");
+        Console.WriteLine($"pacing: {Environment.ProcessorCount} cores; {Tokens} tokens a stream, one every {Gap.TotalMilliseconds} ms; milliseconds by which a token is off its time");
+        Console.WriteLine("pacing: through the service, how late against the promptest token of its stream; client and server share the cores");
         Console.WriteLine($"  {"",-32} {"streams",8} {"p50",8} {"p99",8} {"max",8} {"CPU µs",8}  a token; through the service, the server's");
         foreach (var (name, read, cpuTime) in ways)
         {
@@ -77,16 +78,16 @@ internal static class PacingBenchmark
     private static async Task<List<double>> ReadTimerAsync(TimeSpan first)
     {
         var start = TimeProvider.System.GetTimestamp();
-        var late = new List<double>(Tokens);
+        var off = new List<double>(Tokens);
         for (var index = 0; index < Tokens; index++)
         {
             var due = first + (Gap * index);
             var left = due - TimeProvider.System.GetElapsedTime(start);
             if (left > TimeSpan.Zero) await Task.Delay(left, TimeProvider.System);
-            late.Add((TimeProvider.System.GetElapsedTime(start) - due).TotalMilliseconds);
+            off.Add((TimeProvider.System.GetElapsedTime(start) - due).Duration().TotalMilliseconds);
         }
 
-        return late;
+        return off;
     }
 
     private static async Task<List<double>> ReadSimulatorAsync(SimulatorBackend simulator, TimeSpan first)
@@ -96,14 +97,14 @@ internal static class PacingBenchmark
             Metadata = new Dictionary<string, string> { [FirstTokenKey] = InMilliseconds(first) },
         };
         var start = TimeProvider.System.GetTimestamp();
-        var late = new List<double>(Tokens);
+        var off = new List<double>(Tokens);
         await foreach (var piece in simulator.GenerateAsync(call, CancellationToken.None))
         {
             if (piece.Kind != BackendEventKind.Text) continue;
-            late.Add((TimeProvider.System.GetElapsedTime(start) - first - (Gap * late.Count)).TotalMilliseconds);
+            off.Add((TimeProvider.System.GetElapsedTime(start) - first - (Gap * off.Count)).Duration().TotalMilliseconds);
         }
 
-        return late;
+        return off;
     }
 
     private static async Task<List<double>> ReadServiceAsync(GenerationService.GenerationServiceClient client, TimeSpan first)

@@ -21,19 +21,17 @@ internal sealed class Pacer
     private static readonly TimeSpan CoarseWait = TimeSpan.FromMilliseconds(1);
 
     /// <summary>
-    /// Streams that are due within so short a time are woken together: each round costs a wake-up of this thread, of those
-    /// that frame and send, and a packet; to go round for each of hundreds alone would cost more than their tokens do.
+    /// Streams that are due within so short a time are woken together, half of them before their time and half behind it:
+    /// each round costs a wake-up of this thread, of those that frame and send, and a packet; to go round for each of
+    /// hundreds alone would cost more than their tokens do.
     /// </summary>
-    private static readonly TimeSpan ShortestSleep = TimeSpan.FromMicroseconds(200);
+    private static readonly TimeSpan ShortestRound = TimeSpan.FromMicroseconds(200);
 
-    /// <summary>The same where many wait: so much for each of them, but never more than <see cref="LongestShortSleep"/>.</summary>
-    private static readonly TimeSpan ShortSleepPerStream = TimeSpan.FromMicroseconds(4);
+    /// <summary>The same where many wait: so much for each of them, but never more than <see cref="LongestRound"/>.</summary>
+    private static readonly TimeSpan RoundPerStream = TimeSpan.FromMicroseconds(4);
 
-    /// <summary>
-    /// What a token may be late by so that others are woken with it: half of what a timer of the framework on Linux may be,
-    /// whose clock ticks every 4 ms (CLOCK_MONOTONIC_COARSE at 250 Hz).
-    /// </summary>
-    private static readonly TimeSpan LongestShortSleep = TimeSpan.FromMilliseconds(2);
+    /// <summary>No token is off its time by more than half of it, 0.8 ms: less than a timer's whole milliseconds are.</summary>
+    private static readonly TimeSpan LongestRound = TimeSpan.FromMicroseconds(1600);
 
     private static readonly Lazy<Pacer> OfSystem = new(static () => new Pacer(TimeProvider.System));
 
@@ -50,7 +48,7 @@ internal sealed class Pacer
         if (ReferenceEquals(timeProvider, TimeProvider.System))
             new Thread(Run) { IsBackground = true, Name = "simulator pacing" }.Start();
         else
-            _timer = timeProvider.CreateTimer(static pacer => ((Pacer)pacer!).ReleaseDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer = timeProvider.CreateTimer(static pacer => ((Pacer)pacer!).ReleaseDue(early: TimeSpan.Zero), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Time since the pacer was made; what all waits are told in.</summary>
@@ -93,38 +91,39 @@ internal sealed class Pacer
         while (true)
         {
             TimeSpan left;
-            TimeSpan shortest;
+            TimeSpan round;
             lock (_gate)
             {
                 // Whole milliseconds first, since a stream that is due earlier can cut this wait short.
                 while ((left = TimeLeft) >= CoarseWait) Monitor.Wait(_gate, Milliseconds(left));
-                shortest = ShortSleepPerStream * _waiting.Count;
+                round = RoundPerStream * _waiting.Count;
             }
 
-            if (shortest < ShortestSleep) shortest = ShortestSleep;
-            else if (shortest > LongestShortSleep) shortest = LongestShortSleep;
-            if (left > TimeSpan.Zero) SleepBriefly(left > shortest ? left : shortest);
-            ReleaseDue();
+            if (round < ShortestRound) round = ShortestRound;
+            else if (round > LongestRound) round = LongestRound;
+            if (left > TimeSpan.Zero) SleepBriefly(left > round ? left : round);
+            ReleaseDue(round / 2);
         }
     }
 
-    private void ReleaseDue()
+    /// <summary>Wakes the streams that are due, or will be so soon.</summary>
+    private void ReleaseDue(TimeSpan early)
     {
         // A timer's thread is not ours to keep.
-        var own = _timer is null ? TakeChain() : null;
-        while (TakeChain() is { } more) ThreadPool.UnsafeQueueUserWorkItem(more, preferLocal: false);
+        var own = _timer is null ? TakeChain(early) : null;
+        while (TakeChain(early) is { } more) ThreadPool.UnsafeQueueUserWorkItem(more, preferLocal: false);
         own?.Execute();
     }
 
     /// <summary>Takes out the next few that are due, linked in order; null if none is.</summary>
-    private PacedWait? TakeChain()
+    private PacedWait? TakeChain(TimeSpan early)
     {
         lock (_gate)
         {
             PacedWait? first = null;
             PacedWait? last = null;
-            var now = Now;
-            for (var count = 0; count < ChainLength && _waiting.TryPeek(out _, out var due) && due <= now; count++)
+            var until = Now + early;
+            for (var count = 0; count < ChainLength && _waiting.TryPeek(out _, out var due) && due <= until; count++)
             {
                 var wait = _waiting.Dequeue();
                 if (last is null) first = wait;
