@@ -205,6 +205,8 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 
     private static Stream Decompress(HttpResponseMessage response, Stream body)
     {
+        // Looked at before the collection is asked for, which makes one that lasts as long as the answer.
+        if (!response.Content.Headers.NonValidated.Contains("Content-Encoding")) return body;
         foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
         {
             body = encoding.ToLowerInvariant() switch
