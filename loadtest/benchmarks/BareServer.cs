@@ -19,7 +19,8 @@ namespace GrpcLlm.Benchmarks;
 /// <summary>
 /// The yardstick: a plain Grpc.AspNetCore handler of the same contract, with nothing between the token and the write. No
 /// validation, limits, routing, retries, timeouts, merging, accounting or telemetry. What this service costs beyond it is
-/// its own. Model <c>relay</c> reads an OpenAI-style upstream, any other writes the simulator's tokens: at once, or by a timer.
+/// its own. Model <c>relay</c> reads an OpenAI-style upstream, which falls silent after a token where there is no limit; any
+/// other writes the simulator's tokens: at once, or by a timer.
 /// </summary>
 internal sealed class BareServer(HttpClient http) : GenerationService.GenerationServiceBase
 {
@@ -87,10 +88,11 @@ internal sealed class BareServer(HttpClient http) : GenerationService.Generation
 
     private async Task RelayAsync(GenerateRequest request, IServerStreamWriter<TokenChunk> stream, ServerCallContext context)
     {
+        var wanted = request.Limits is { } limits ? $"\"model\":\"bench\",\"max_tokens\":{limits.MaxOutputTokens}" : "\"model\":\"silent\"";
         using var message = new HttpRequestMessage(HttpMethod.Post, "chat/completions")
         {
             Content = new ByteArrayContent(Encoding.UTF8.GetBytes(
-                $$"""{"model":"bench","stream":true,"max_tokens":{{request.Limits.MaxOutputTokens}},"messages":[{"role":"user","content":"p"}]}""")),
+                $$"""{{{wanted}},"stream":true,"messages":[{"role":"user","content":"p"}]}""")),
         };
         message.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         using var response = await http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, context.CancellationToken);

@@ -8,31 +8,36 @@ namespace GrpcLlm.Server.Streaming;
 internal sealed class CallProgress
 {
     private readonly Lock _gate = new();
-    private TaskCompletionSource _changed = NewSignal();
-    private Progress _current = new() { Phase = ProgressPhase.Connecting };
+    private (ProgressPhase Phase, uint Attempt, uint? QueuePosition) _current = (ProgressPhase.Connecting, 0, null);
+
+    // Only for those who ask: most callers want no progress.
+    private TaskCompletionSource? _changed;
 
     /// <summary>The state now, and a task that completes when it changes.</summary>
     public (Progress Current, Task Changed) Read()
     {
-        lock (_gate) return (_current, _changed.Task);
+        lock (_gate)
+        {
+            _changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var message = new Progress { Phase = _current.Phase, Attempt = _current.Attempt };
+            if (_current.QueuePosition is { } position) message.QueuePosition = position;
+            return (message, _changed.Task);
+        }
     }
 
     /// <summary>Tells the state.</summary>
     public void Report(ProgressPhase phase, uint attempt, uint? queuePosition = null)
     {
-        var next = new Progress { Phase = phase, Attempt = attempt };
-        if (queuePosition is { } position) next.QueuePosition = position;
-        TaskCompletionSource changed;
+        var next = (phase, attempt, queuePosition);
+        TaskCompletionSource? changed;
         lock (_gate)
         {
-            if (next.Equals(_current)) return;
+            if (next == _current) return;
             _current = next;
             changed = _changed;
-            _changed = NewSignal();
+            _changed = null;
         }
 
-        changed.TrySetResult();
+        changed?.TrySetResult();
     }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -129,10 +128,10 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
     private UpstreamRequests With(ApiKey? key) =>
         key is null ? _upstreams[0] : Array.Find(_upstreams, upstream => ReferenceEquals(upstream.Key, key))!;
 
-    private ReadOnlyMemory<byte> WriteBody(BackendCall call)
+    private RequestBody WriteBody(BackendCall call)
     {
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(buffer, WriterOptions))
+        var body = new RequestBody();
+        using (var json = new Utf8JsonWriter(body, WriterOptions))
         {
             json.WriteStartObject();
             _provider.WriteBody(json, call);
@@ -140,6 +139,6 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
             json.WriteEndObject();
         }
 
-        return buffer.WrittenMemory;
+        return body;
     }
 }

@@ -8,7 +8,8 @@ namespace GrpcLlm.Server.Backends.Http;
 /// <param name="spansLines">Whether a document may span lines: it then ends with the line on which its braces close.</param>
 internal sealed class JsonLineReader(Stream body, bool spansLines)
 {
-    private byte[] _buffer = new byte[8 * 1024];
+    // Grows where a document is longer, which few are; a stream that waits holds it.
+    private byte[] _buffer = new byte[1024];
     private int _start;
     private int _end;
     private bool _ended;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Compression;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
@@ -174,7 +175,7 @@ internal sealed class UpstreamExchange : IAsyncDisposable
     {
         _drains = true;
         _timer.Change(DrainTime, Timeout.InfiniteTimeSpan);
-        var buffer = new byte[4096];
+        var buffer = ArrayPool<byte>.Shared.Rent(4096);
         try
         {
             while (await _body.ReadAsync(buffer, _source.Token) > 0)
@@ -185,6 +186,10 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         catch (Exception exception) when (exception is OperationCanceledException or IOException or HttpRequestException or InvalidDataException)
         {
             // The answer is complete; at worst its connection is closed instead of used again.
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
@@ -235,6 +240,8 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 
     private static Stream Decompress(HttpResponseMessage response, Stream body)
     {
+        // Looked at before the collection is asked for, which makes one that lasts as long as the answer.
+        if (!response.Content.Headers.NonValidated.Contains("Content-Encoding")) return body;
         foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
         {
             body = encoding.ToLowerInvariant() switch

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http.Headers;
 using System.Text.Json;
 
 namespace GrpcLlm.Server.Backends.Http;
@@ -16,6 +15,11 @@ internal sealed class UpstreamRequests(
     HttpMessageInvoker http, Provider provider, HttpBackendOptions options, ApiKey? key, TimeProvider timeProvider)
 {
     private readonly string _base = options.BaseUrl.TrimEnd('/') + "/";
+
+    private readonly Func<int, JsonElement, BackendEnding?> _endingOf = provider.EndingOf;
+
+    // Most backends have one path for all generations; a request holds on to its address for as long as its answer streams.
+    private Address? _lastAddress;
 
     /// <summary>The key that is sent.</summary>
     public ApiKey? Key => key;
@@ -40,15 +44,15 @@ internal sealed class UpstreamRequests(
     /// <summary>Begins the exchange of a generation: its time runs, nothing is sent yet. Dispose it, whatever its end.</summary>
     /// <param name="cancellationToken">The call's; ends the exchange in any phase.</param>
     public UpstreamExchange Begin(CancellationToken cancellationToken) =>
-        new(options, timeProvider, cancellationToken) { EndingOf = provider.EndingOf };
+        new(options, timeProvider, cancellationToken) { EndingOf = _endingOf };
 
     /// <summary>Sends a generation and waits for its headers.</summary>
     /// <param name="exchange">As <see cref="Begin"/> made it.</param>
     /// <param name="path">Below the base URL.</param>
-    /// <param name="body">JSON.</param>
+    /// <param name="body">JSON; disposed here.</param>
     /// <returns>False: the call was told to stop.</returns>
     /// <exception cref="BackendException">It failed, or the provider refused.</exception>
-    public Task<bool> SendAsync(UpstreamExchange exchange, string path, ReadOnlyMemory<byte> body) =>
+    public Task<bool> SendAsync(UpstreamExchange exchange, string path, RequestBody body) =>
         exchange.OpenAsync(http, Request(HttpMethod.Post, path, body, exchange));
 
     /// <summary>Asks something beside a generation and reads the whole JSON answer, at most 4 MiB.</summary>
@@ -63,7 +67,9 @@ internal sealed class UpstreamRequests(
         HttpMethod method, string path, ReadOnlyMemory<byte> body, Func<JsonElement, T> read, CancellationToken cancellationToken)
     {
         await using var exchange = new UpstreamExchange(options, timeProvider, cancellationToken);
-        if (!await exchange.OpenAsync(http, Request(method, path, body, exchange))) throw new OperationCanceledException(cancellationToken);
+        using var content = body.IsEmpty ? null : new ReadOnlyMemoryContent(body);
+        content?.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        if (!await exchange.OpenAsync(http, Request(method, path, content, exchange))) throw new OperationCanceledException(cancellationToken);
         var bytes = await exchange.ReadAllAsync(4 << 20);
         try
         {
@@ -77,23 +83,19 @@ internal sealed class UpstreamRequests(
         }
     }
 
-    private HttpRequestMessage Request(HttpMethod method, string path, ReadOnlyMemory<byte> body, UpstreamExchange exchange)
+    private HttpRequestMessage Request(HttpMethod method, string path, HttpContent? content, UpstreamExchange exchange)
     {
-        var request = new HttpRequestMessage(method, _base + path)
+        var request = new HttpRequestMessage(method, AddressOf(path))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = options.Http2PriorKnowledge
                 ? HttpVersionPolicy.RequestVersionExact
                 : HttpVersionPolicy.RequestVersionOrLower,
+            Content = content,
         };
-        if (!body.IsEmpty)
-        {
-            request.Content = new ReadOnlyMemoryContent(body);
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        }
 
         // Compression would hold tokens back until a block is full. What comes compressed all the same is read.
-        request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));
+        request.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
         provider.AddHeaders(request);
         if (key is null) return request;
 
@@ -102,4 +104,14 @@ internal sealed class UpstreamRequests(
         provider.Authorize(request, secret);
         return request;
     }
+
+    private Uri AddressOf(string path)
+    {
+        if (_lastAddress is { } last && last.Path == path) return last.Uri;
+        var uri = new Uri(_base + path);
+        _lastAddress = new Address(path, uri);
+        return uri;
+    }
+
+    private sealed record Address(string Path, Uri Uri);
 }
