@@ -22,6 +22,7 @@ internal static class CallBenchmark
             "GrpcLlm:Models:relay:Routes:0:Backend=up", "GrpcLlm:Models:wait:Routes:0:Backend=up",
             "GrpcLlm:Backends:none:Kind=simulator", "GrpcLlm:Models:none:Routes:0:Backend=none",
         ];
+        RuntimeCounts.Enable();
         await using var bare = await BareServer.StartAsync(address);
         await using var server = await ServerProcess.StartAsync(settings);
         await using var baseline = RelayBenchmark.Baseline is { } folder ? await ServerProcess.StartFromAsync(folder, settings) : null;
@@ -54,10 +55,26 @@ internal static class CallBenchmark
                 }
             }
 
+            await CountAsync(servers, callers);
             foreach (var caller in callers) caller.Dispose();
         }
 
         await MeasureCancelsAsync(upstream, servers[1..]);
+    }
+
+    /// <summary>What one call costs in things that can be counted, one caller.</summary>
+    private static async Task CountAsync((string Name, ServerProcess Process)[] servers, GrpcCaller[] callers)
+    {
+        const int Calls = 4000;
+        Console.WriteLine("        server      KiB allocated  pool items  waits of a thread");
+        for (var index = 0; index < servers.Length; index++)
+        {
+            var before = RuntimeCounts.Of(servers[index].Process);
+            await CallAsync(callers[index], 1, Calls);
+            var each = (RuntimeCounts.Of(servers[index].Process) - before) / Calls;
+            Console.WriteLine(
+                $"        {servers[index].Name,-10} {each.AllocatedBytes / 1024,14:F2} {each.WorkItems,11:F2} {each.Switches,18:F2}");
+        }
     }
 
     /// <summary>Calls that are cancelled while they wait for their first token: opening, cancelling and all that follows.</summary>

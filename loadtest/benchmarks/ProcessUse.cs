@@ -14,7 +14,11 @@ internal static partial class ProcessUse
         TimeSpan.FromMicroseconds(Family(id).Sum(static one => Microseconds(one)));
 
     /// <summary>Bytes of memory in use (VmRSS).</summary>
-    public static long ResidentBytes(int id) => Family(id).Sum(static one => Kilobytes(one, "VmRSS:")) * 1024;
+    public static long ResidentBytes(int id) => Family(id).Sum(static one => Number($"/proc/{one}/status", "VmRSS:")) * 1024;
+
+    /// <summary>Times that a thread of it has given up its processor to wait, threads that have ended left out.</summary>
+    public static long VoluntarySwitches(int id) => Directory.EnumerateDirectories($"/proc/{id}/task").Sum(
+        static task => Number(Path.Combine(task, "status"), "voluntary_ctxt_switches:"));
 
     private static List<int> Family(int id)
     {
@@ -30,9 +34,9 @@ internal static partial class ProcessUse
         ? (time.Seconds * 1e6) + (time.Nanoseconds / 1e3)
         : throw new InvalidOperationException($"The processor time of process {id} cannot be read.");
 
-    private static long Kilobytes(int id, string name)
+    private static long Number(string file, string name)
     {
-        var line = File.ReadLines($"/proc/{id}/status").First(one => one.StartsWith(name, StringComparison.Ordinal));
+        var line = File.ReadLines(file).First(one => one.StartsWith(name, StringComparison.Ordinal));
         return long.Parse(line[name.Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture);
     }
 

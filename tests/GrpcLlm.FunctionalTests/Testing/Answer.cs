@@ -39,7 +39,8 @@ internal sealed class Answer
 
     public GenerationSummary Summary => GenerationSummary.Parser.ParseFrom(Trailers.GetValueBytes("generation-summary-bin"));
 
-    public RpcStatus Details => RpcStatus.Parser.ParseFrom(Trailers.GetValueBytes("grpc-status-details-bin"));
+    public RpcStatus Details => RpcStatus.Parser.ParseFrom(
+        Trailers.GetValueBytes("grpc-status-details-bin") ?? throw new InvalidOperationException($"There are no details: {Status}"));
 
     public string Reason => Detail<ErrorInfo>().Reason;
 

@@ -1,6 +1,5 @@
 using GrpcLlm.Server.Streaming;
 using GrpcLlm.V1;
-using Shouldly;
 
 namespace GrpcLlm.Server.Tests.Streaming;
 

@@ -20,6 +20,9 @@ internal sealed class Pacer
     /// <summary>The least that a wait with a timeout can measure.</summary>
     private static readonly TimeSpan CoarseWait = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>A stream is woken before its time by no more than this, and by as little behind it while there are processors.</summary>
+    public static readonly TimeSpan MostEarly = TimeSpan.FromMicroseconds(800);
+
     /// <summary>
     /// Streams that are due within so short a time are woken together, half of them before their time and half behind it:
     /// each round costs a wake-up of this thread, of those that frame and send, and a packet; to go round for each of
@@ -30,8 +33,7 @@ internal sealed class Pacer
     /// <summary>The same where many wait: so much for each of them, but never more than <see cref="LongestRound"/>.</summary>
     private static readonly TimeSpan RoundPerStream = TimeSpan.FromMicroseconds(4);
 
-    /// <summary>No token is off its time by more than half of it, 0.8 ms: less than a timer's whole milliseconds are.</summary>
-    private static readonly TimeSpan LongestRound = TimeSpan.FromMicroseconds(1600);
+    private static readonly TimeSpan LongestRound = 2 * MostEarly;
 
     private static readonly Lazy<Pacer> OfSystem = new(static () => new Pacer(TimeProvider.System));
 

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text;
 using GrpcLlm.Server.Backends.Http;
-using Shouldly;
 
 namespace GrpcLlm.Server.Tests.Backends.Http;
 

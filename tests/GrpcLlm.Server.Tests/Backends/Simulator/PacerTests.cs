@@ -69,9 +69,9 @@ public sealed class PacerTests
         wait.UntilAsync(TimeSpan.FromSeconds(-1)).AsTask().IsCompletedSuccessfully.ShouldBeTrue();
     }
 
-    // The thread of the system's clock: nothing comes early, nothing is lost, an earlier one is not behind a later one.
+    // The thread of the system's clock: nothing comes much too early, nothing is lost, an earlier one is not behind a later one.
     [Fact]
-    public async Task SystemClock_NothingEarly_NothingLost()
+    public async Task SystemClock_NothingMuchTooEarly_NothingLost()
     {
         var pacer = Pacer.Of(TimeProvider.System);
         pacer.ShouldBeSameAs(Pacer.Of(TimeProvider.System));
@@ -88,7 +88,7 @@ public sealed class PacerTests
             {
                 due += TimeSpan.FromMicroseconds(100 + (stream * 37));
                 await wait.UntilAsync(due);
-                if (pacer.Now < due) early.Add(due - pacer.Now);
+                if (due - pacer.Now is var left && left > Pacer.MostEarly) early.Add(left);
             }
         }));
 
