@@ -33,6 +33,9 @@ internal sealed partial class DrainService(
     {
         var shutdown = deployments.Current.Options.Shutdown;
         DrainBegan(logger, liveCalls.Count, shutdown.Delay, shutdown.Grace);
+
+        // Without a delay, whoever has heard that this server stops is refused from then on.
+        if (shutdown.Delay <= TimeSpan.Zero) Close();
         readiness.Set(ready: false);
         try
         {
