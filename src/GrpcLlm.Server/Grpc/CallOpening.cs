@@ -19,8 +19,8 @@ internal sealed class CallOpening(
     private AdmittedCall? _admitted;
     private uint _inputEstimate;
 
-    /// <summary>What the call waits for.</summary>
-    public CallProgress Progress { get; } = new();
+    /// <summary>What the call waits for; null: nobody wants to know.</summary>
+    public CallProgress? Progress { get; } = call.Request.Output is { Progress: true } ? new CallProgress() : null;
 
     /// <summary>Counts the call's tokens against the tenant's; null: they are not limited.</summary>
     public TokenMeter? Meter => _admitted?.Tokens;
@@ -61,11 +61,11 @@ internal sealed class CallOpening(
         }
 
         states.Move(StreamState.WaitingForFirstToken);
-        Progress.Report(ProgressPhase.Connecting, 0);
+        Progress?.Report(ProgressPhase.Connecting, 0);
     }
 
-    private Action<uint>? TellPosition() => call.Request.Output is { Progress: true }
-        ? position => Progress.Report(ProgressPhase.Queued, 0, position)
+    private Action<uint>? TellPosition() => Progress is { } progress
+        ? position => progress.Report(ProgressPhase.Queued, 0, position)
         : null;
 
     private TimeSpan TimeLeft(long elapsed)

@@ -139,8 +139,8 @@ internal sealed partial class GenerationService(
         try
         {
             var opened = opening.OpenAsync();
-            if (request.Output is { Progress: true })
-                await new ProgressSender(writer, opening.Progress, lifetime, record.Clock.TimeProvider).SendUntilAsync(opened);
+            if (opening.Progress is { } progress)
+                await new ProgressSender(writer, progress, lifetime, record.Clock.TimeProvider).SendUntilAsync(opened);
             answer = await opened;
         }
         catch (OperationCanceledException) when (lifetime.Cause != StopCause.None)

@@ -4,6 +4,7 @@ using GrpcLlm.Server.Ops;
 using GrpcLlm.Server.Telemetry;
 using GrpcLlm.Server.Telemetry.Prometheus;
 using GrpcLlm.V1;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -143,11 +144,13 @@ internal static class ServerHost
     {
         var time = app.Services.GetRequiredService<TimeProvider>();
         var unreadCalls = app.Services.GetRequiredService<UnreadCalls>();
+        var services = new RootServices(app.Services);
 
         // First of all, so that the clock starts before anything else is done.
         app.Use((context, next) =>
         {
             context.Features.Set(new CallClock(time));
+            context.Features.Set<IServiceProvidersFeature>(services);
             return next(context);
         });
         app.Use(app.Services.GetRequiredService<ResetGuard>().InvokeAsync);
@@ -158,5 +161,18 @@ internal static class ServerHost
         app.MapGrpcService<HealthService>();
         app.MapGrpcService<ReflectionService>();
         OpsEndpoints.Map(app);
+    }
+
+    /// <summary>
+    /// The services of the application for every request. Each is a singleton here, so that a scope for each call would be
+    /// made, kept as long as its stream, and disposed for nothing.
+    /// </summary>
+    private sealed class RootServices(IServiceProvider services) : IServiceProvidersFeature
+    {
+        public IServiceProvider RequestServices
+        {
+            get => services;
+            set => throw new NotSupportedException("All requests share the services of the application.");
+        }
     }
 }

@@ -18,13 +18,13 @@ internal static class AnswerOpener
     /// <param name="call">The request; each attempt adds its model and key.</param>
     /// <param name="record">Gets the attempts.</param>
     /// <param name="states">State of the call for the gauges.</param>
-    /// <param name="progress">Told what the call waits for.</param>
+    /// <param name="progress">Told what the call waits for; null: nobody is.</param>
     /// <param name="cancellationToken">The call's token; ends the answer too.</param>
     /// <returns>The answer; null: the call was told to stop.</returns>
     /// <exception cref="CallFailureException">No attempt brought a token.</exception>
     public static async Task<OpenedAnswer?> OpenAsync(
         IReadOnlyList<ModelRoute> routes, BackendCall call, GenerationRecord record, CallStates states,
-        CallProgress progress, CancellationToken cancellationToken)
+        CallProgress? progress, CancellationToken cancellationToken)
     {
         var plan = new AttemptPlan(routes, record, states, progress) { Call = call, CallToken = cancellationToken };
         if (plan.TimeLeft <= TimeSpan.Zero)

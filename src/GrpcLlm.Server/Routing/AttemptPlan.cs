@@ -31,7 +31,7 @@ internal sealed class AttemptPlan
     private readonly ResilienceOptions _options;
     private readonly GenerationRecord _record;
     private readonly CallStates _states;
-    private readonly CallProgress _progress;
+    private readonly CallProgress? _progress;
 
     private readonly List<RunningAttempt> _attempts = new(1);
     private readonly HashSet<Lane> _triedThisRound = [];
@@ -49,9 +49,9 @@ internal sealed class AttemptPlan
     /// <param name="routes">The call's routes, in its order; at least one.</param>
     /// <param name="record">What is noted of the call.</param>
     /// <param name="states">State of the call for the gauges.</param>
-    /// <param name="progress">Told what the call waits for.</param>
+    /// <param name="progress">Told what the call waits for; null: nobody is.</param>
     public AttemptPlan(
-        IReadOnlyList<ModelRoute> routes, GenerationRecord record, CallStates states, CallProgress progress)
+        IReadOnlyList<ModelRoute> routes, GenerationRecord record, CallStates states, CallProgress? progress)
     {
         _routes = routes;
         _options = routes[0].Pool.Options;
@@ -218,7 +218,7 @@ internal sealed class AttemptPlan
     {
         lock (_gate)
         {
-            _progress.Report(ProgressPhase.Retrying, (uint)_attempts.Count);
+            _progress?.Report(ProgressPhase.Retrying, (uint)_attempts.Count);
             return SoonestLane() is { } wait && wait > TimeSpan.Zero
                 ? wait + (_options.BaseDelay * Random.Shared.NextDouble())
                 : null;
@@ -344,7 +344,7 @@ internal sealed class AttemptPlan
     private void Tell(RunningAttempt attempt, ProgressPhase phase, uint? position = null)
     {
         _states.Move(IsQueued ? StreamState.Queued : StreamState.WaitingForFirstToken);
-        _progress.Report(phase, attempt.Log.Number, position);
+        _progress?.Report(phase, attempt.Log.Number, position);
     }
 
     private bool IsQueued => _queued > 0 && _queued == _running;

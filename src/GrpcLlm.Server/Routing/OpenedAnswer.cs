@@ -16,8 +16,8 @@ internal sealed class OpenedAnswer(
 {
     private int _disposed;
 
-    /// <summary>The first delta, or the end; before it the signatures that came earlier.</summary>
-    public IReadOnlyList<BackendEvent> AtHand { get; } = atHand;
+    /// <summary>The first delta, or the end; before it the signatures that came earlier. Empty once taken.</summary>
+    public IReadOnlyList<BackendEvent> AtHand { get; private set; } = atHand;
 
     /// <summary>When the first token arrived, in microseconds since acceptance.</summary>
     public long Arrival { get; } = arrival;
@@ -27,6 +27,14 @@ internal sealed class OpenedAnswer(
 
     /// <summary>The attempt that brought it; null in tests of the relay alone.</summary>
     public RunningAttempt? Attempt { get; init; }
+
+    /// <summary>Takes what is at hand; a stream may be idle for long, and need not keep it.</summary>
+    public IReadOnlyList<BackendEvent> TakeAtHand()
+    {
+        var taken = AtHand;
+        AtHand = [];
+        return taken;
+    }
 
     /// <summary>Notes that the stream failed after its first token, for the health of its lane.</summary>
     public ValueTask NoteFailureAsync(BackendException exception) =>

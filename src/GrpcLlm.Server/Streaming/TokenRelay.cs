@@ -60,7 +60,7 @@ internal sealed class TokenRelay
         _answer = answer;
         try
         {
-            foreach (var piece in answer.AtHand) await HandleAsync(piece, answer.Arrival);
+            await HandleAtHandAsync(answer);
             await PumpAsync();
         }
         finally
@@ -79,6 +79,12 @@ internal sealed class TokenRelay
         await StopAsync();
         await PumpAsync();
         return _failure;
+    }
+
+    // By itself, so that the pieces are not kept for as long as the answer lasts.
+    private async ValueTask HandleAtHandAsync(OpenedAnswer answer)
+    {
+        foreach (var piece in answer.TakeAtHand()) await HandleAsync(piece, answer.Arrival);
     }
 
     private async Task PumpAsync()

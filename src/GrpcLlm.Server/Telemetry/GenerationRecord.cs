@@ -62,10 +62,10 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     public MapField<string, string> Labels { get; set; } = [];
 
     /// <summary>Attempts so far, oldest first.</summary>
-    public List<Attempt> Attempts { get; } = [];
+    public List<Attempt> Attempts { get; } = new(1);
 
     /// <summary>The upstream of each of <see cref="Attempts"/>.</summary>
-    public List<UpstreamIdentity> Upstreams { get; } = [];
+    public List<UpstreamIdentity> Upstreams { get; } = new(1);
 
     /// <summary>Told of the first token, as it is sent; null: nobody is.</summary>
     public ServerMetrics? Metrics { get; set; }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Compression;
+using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 
@@ -99,7 +100,7 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         }
 
         if (!_response.IsSuccessStatusCode) throw await UpstreamRefusal.ReadAsync(this, _response);
-        MediaType = _response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant() ?? "";
+        MediaType = MediaTypeOf(_response.Content.Headers);
         return true;
     }
 
@@ -237,6 +238,13 @@ internal sealed class UpstreamExchange : IAsyncDisposable
         : _options.IdleTimeout;
 
     private BackendException Stalled(Exception exception) => BackendException.Stalled(_firstTokenCame, exception);
+
+    // Read by itself: what the collection has parsed it keeps for as long as the answer.
+    private static string MediaTypeOf(HttpContentHeaders headers) =>
+        headers.NonValidated.TryGetValues("Content-Type", out var values)
+        && MediaTypeHeaderValue.TryParse(values.ToString(), out var type) && type.MediaType is { } name
+            ? name.ToLowerInvariant()
+            : "";
 
     private static Stream Decompress(HttpResponseMessage response, Stream body)
     {

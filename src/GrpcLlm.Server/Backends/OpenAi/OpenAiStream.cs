@@ -14,8 +14,8 @@ internal sealed class OpenAiStream : ProviderStream
     private readonly bool _wantsTokens;
     private readonly long? _seed;
     private readonly PartCounter _parts = new();
-    private readonly OpenAiToolCalls _calls;
     private readonly OpenAiTextChunk _textChunk = new();
+    private OpenAiToolCalls? _calls;
     private uint? _inputTokens;
     private bool _opened;
     private bool _saidAnything;
@@ -25,8 +25,9 @@ internal sealed class OpenAiStream : ProviderStream
     {
         _wantsTokens = request.Output is { } output && (output.Logprobs || output.TopLogprobs > 0);
         _seed = request.Sampling is { HasSeed: true } sampling ? sampling.Seed : null;
-        _calls = new OpenAiToolCalls(_parts);
     }
+
+    private OpenAiToolCalls Calls => _calls ??= new OpenAiToolCalls(_parts);
 
     public override void Read(string eventType, ReadOnlySpan<byte> data, List<BackendEvent> output)
     {
@@ -58,8 +59,8 @@ internal sealed class OpenAiStream : ProviderStream
         if (Ending is null && IsOver && _saidAnything) Ending = new BackendEnding(FinishReason.Stop);
         if (Ending is null) return;
         Open(output);
-        if (_calls.Any && Ending.Reason is FinishReason.Stop) Ending = Ending with { Reason = FinishReason.ToolCalls };
-        if (Ending.Reason == FinishReason.ToolCalls) _calls.End(output);
+        if (_calls is { Any: true } && Ending.Reason is FinishReason.Stop) Ending = Ending with { Reason = FinishReason.ToolCalls };
+        if (Ending.Reason == FinishReason.ToolCalls) _calls?.End(output);
     }
 
     private void ReadDocument(JsonElement root, string eventType, List<BackendEvent> output)
@@ -101,8 +102,8 @@ internal sealed class OpenAiStream : ProviderStream
         if (delta.TryGetProperty("content", out var content)) ReadContent(content, tokens, output);
         Say(BackendEventKind.Refusal, JsonText.Read(delta, "refusal"), output, tokens.Refusal);
         var before = output.Count;
-        if (delta.TryGetProperty("tool_calls", out var calls)) _calls.Read(calls, output);
-        else if (JsonText.Child(delta, "function_call") is { } call) _calls.ReadOne(call, call, "function", output);
+        if (delta.TryGetProperty("tool_calls", out var calls)) Calls.Read(calls, output);
+        else if (JsonText.Child(delta, "function_call") is { } call) Calls.ReadOne(call, call, "function", output);
         if (output.Count == before) return;
         _saidAnything = true;
         if (!_opened) output.Insert(before, Opening());
