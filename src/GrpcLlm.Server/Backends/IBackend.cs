@@ -45,6 +45,9 @@ internal interface IBackend
     /// </summary>
     void FindUnsupported(GenerateRequest request, string model, Violations violations);
 
+    /// <summary>Whether it looks at <see cref="BackendCall.Metadata"/> at all; else there may be none.</summary>
+    bool ReadsMetadata => false;
+
     /// <summary>
     /// Names every key of <see cref="BackendCall.Metadata"/> that is this backend's and that it does not honour. One
     /// violation refuses the call, whatever its other routes could do. Default: none is its own.

@@ -1,5 +1,6 @@
 using System.Collections.ObjectModel;
 using Grpc.Core;
+using GrpcLlm.Server.Routing;
 
 namespace GrpcLlm.Server.Grpc;
 
@@ -11,10 +12,12 @@ internal static class BackendMetadata
 {
     private const string Prefix = "simulate-";
 
-    /// <summary>The entries for backends; values of a key that came twice are joined by commas.</summary>
-    public static IReadOnlyDictionary<string, string> Of(ServerCallContext context) => Of(context.GetHttpContext().Request.Headers);
+    /// <summary>The entries for the backends of a model; none if they read none.</summary>
+    public static IReadOnlyDictionary<string, string> Of(ServerCallContext context, ServedModel model) => model.ReadsMetadata
+        ? Of(context.GetHttpContext().Request.Headers)
+        : ReadOnlyDictionary<string, string>.Empty;
 
-    /// <inheritdoc cref="Of(ServerCallContext)"/>
+    /// <summary>The entries for backends; values of a key that came twice are joined by commas.</summary>
     public static IReadOnlyDictionary<string, string> Of(IHeaderDictionary headers)
     {
         Dictionary<string, string>? found = null;

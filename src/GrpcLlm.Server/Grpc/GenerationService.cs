@@ -48,7 +48,7 @@ internal sealed partial class GenerationService(
             record.Tenant.CheckMayUse(model);
             record.Model = model.Name;
             record.Price = model.Price;
-            var call = new BackendCall(request, "") { Metadata = BackendMetadata.Of(context) };
+            var call = new BackendCall(request, "") { Metadata = BackendMetadata.Of(context, model) };
             var routes = RouteOrder.Of(ModelCatalog.RoutesFor(model, request, call.Metadata), Random.Shared.NextDouble);
 
             // From here on the call can be found, stopped and runs out of time.
@@ -97,7 +97,7 @@ internal sealed partial class GenerationService(
             var request = RequestValidator.Validate(received);
             var model = lease.Deployment.Catalog.Find(request.Model);
             tenant.CheckMayUse(model);
-            var route = ModelCatalog.RoutesFor(model, request, BackendMetadata.Of(context))[0];
+            var route = ModelCatalog.RoutesFor(model, request, BackendMetadata.Of(context, model))[0];
             tenant.TakeRequest();
             var count = await route.Pool.CountInputTokensAsync(
                 new BackendCall(request, route.Model), context.CancellationToken);
@@ -164,7 +164,7 @@ internal sealed partial class GenerationService(
         var record = new GenerationRecord(clock, requestId)
         {
             RequestBytes = received.ByteCount,
-            LocalAddress = http.Connection.LocalIpAddress?.ToString(),
+            LocalAddress = LocalAddress.TextOf(http.Connection),
             LocalPort = http.Connection.LocalPort,
             Load = load,
             TraceId = ServerSpan.TraceIdOf(http),

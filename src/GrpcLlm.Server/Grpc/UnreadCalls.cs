@@ -37,7 +37,7 @@ internal sealed class UnreadCalls(CallBooks books)
         var record = new GenerationRecord(
             context.Features.GetRequiredFeature<CallClock>(), Guid.NewGuid().ToString("N"))
         {
-            LocalAddress = context.Connection.LocalIpAddress?.ToString(),
+            LocalAddress = LocalAddress.TextOf(context.Connection),
             LocalPort = context.Connection.LocalPort,
             TraceId = ServerSpan.TraceIdOf(context),
         };

@@ -24,6 +24,9 @@ internal sealed record ModelRoute(LanePool Pool, string Model, int? Weight = nul
 /// <param name="Routes">Ways to serve it, in the order in which they are tried; at least one.</param>
 internal sealed record ServedModel(string Name, IReadOnlyList<string> Aliases, IReadOnlyList<ModelRoute> Routes)
 {
+    /// <summary>Whether any of its backends looks at a call's metadata.</summary>
+    public bool ReadsMetadata { get; } = Routes.Any(static route => route.Backend.ReadsMetadata);
+
     /// <summary>What its tokens cost; null: no price is known.</summary>
     public Price? Price { get; init; }
 }

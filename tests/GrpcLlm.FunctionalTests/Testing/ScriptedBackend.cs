@@ -11,6 +11,8 @@ internal sealed class ScriptedBackend(Func<BackendCall, CancellationToken, IAsyn
 {
     private readonly Channel<ScriptedRun> _runs = Channel.CreateUnbounded<ScriptedRun>();
 
+    public bool ReadsMetadata => true;
+
     public string Name => "scripted";
 
     public string Kind => "simulator";

@@ -50,6 +50,8 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
     public void FindUnsupported(GenerateRequest request, string model, Violations violations) =>
         SimulatorUnsupported.Find(request, violations);
 
+    public bool ReadsMetadata => true;
+
     public void FindUnsupported(IReadOnlyDictionary<string, string> metadata, Violations violations)
     {
         if (options.AllowRequestOverrides) SimulatorOverrides.Read(metadata, violations);
