@@ -6,6 +6,8 @@ namespace GrpcLlm.Soak;
 internal sealed record SoakReport(SoakPlan Plan, Tally Tally, long Checked, IReadOnlyList<string> Broken)
 {
     private const double MiB = 1 << 20;
+    private const int MostRules = 50;
+    private const int MostOfARule = 3;
 
     public required int Restarts { get; init; }
 
@@ -37,7 +39,14 @@ internal sealed record SoakReport(SoakPlan Plan, Tally Tally, long Checked, IRea
         Line(writer, "managed heap", Growth(Heap, MiB, "MiB"));
         Line(writer, "file descriptors", Growth(Descriptors, 1, ""));
         Line(writer, "checks", $"{Checked:N0}, {Broken.Count:N0} broken");
-        foreach (var broken in Broken.Take(20)) writer.WriteLine($"BROKEN  {broken}");
+
+        // A fault breaks the same rule for many calls, and another one must not hide behind it.
+        foreach (var rule in Broken.GroupBy(static broken => broken.Split(" — ")[0], StringComparer.Ordinal).Take(MostRules))
+        {
+            writer.WriteLine($"BROKEN  {rule.Count():N0} times  {rule.Key}");
+            foreach (var broken in rule.Take(MostOfARule)) writer.WriteLine($"        {broken}");
+        }
+
         if (Broken.Count > 0) writer.WriteLine($"again: --seed {Plan.Seed} --duration {Plan.Duration.TotalSeconds:0}s --callers {Plan.Callers}");
     }
 

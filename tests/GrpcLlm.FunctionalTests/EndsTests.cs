@@ -175,7 +175,7 @@ public sealed class EndsTests
     }
 
     // The client counts its deadline from before it sends: a slow machine needs room between its clock and the server's.
-    private const string DeadlineMargin = "GrpcLlm:Streaming:DeadlineMargin=00:00:00.3";
+    private const string DeadlineMargin = "GrpcLlm:Streaming:DeadlineMargin=00:00:00.6";
 
     private static async Task ConnectAsync(LlmServer server) =>
         await server.Client.ListModelsAsync(new ListModelsRequest(), cancellationToken: TestContext.Current.CancellationToken);
@@ -188,7 +188,7 @@ public sealed class EndsTests
         await ConnectAsync(server);
 
         var answer = await Answer.OfAsync(
-            server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(3));
+            server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(6));
 
         answer.Finish.Reason.ShouldBe(FinishReason.TimeBudget);
         answer.Trailer("finish-reason").ShouldBe("time_budget");
@@ -201,7 +201,7 @@ public sealed class EndsTests
         await ConnectAsync(server);
 
         var answer = await Answer.OfAsync(
-            server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(3));
+            server, Prompt, TimeProvider.System.GetUtcNow().UtcDateTime + TimeSpan.FromSeconds(6));
 
         answer.Status.StatusCode.ShouldBe(StatusCode.DeadlineExceeded);
         answer.Reason.ShouldBe("DEADLINE");
