@@ -9,9 +9,9 @@ namespace GrpcLlm.FunctionalTests.Resilience;
 /// <summary>Several keys of one backend: which one a request carries, and what becomes of one that is limited or refused.</summary>
 public sealed class KeyPoolTests
 {
-    private const string First = "sk-first-4711-secret";
-    private const string Second = "sk-second-4711-secret";
-    private const string Third = "sk-third-4711-secret";
+    private const string First = "sk-first-quokka-secret";
+    private const string Second = "sk-second-quokka-secret";
+    private const string Third = "sk-third-quokka-secret";
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -78,9 +78,9 @@ public sealed class KeyPoolTests
         var line = server.Logs.Errors.ShouldHaveSingleItem();
         line.ShouldContain("KeyTakenOut");
         line.ShouldContain("key1");
-        server.Logs.Lines.ShouldAllBe(static one => !one.Contains("4711"));
-        answer.Trailers.ShouldAllBe(static one => !(one.IsBinary ? System.Text.Encoding.Latin1.GetString(one.ValueBytes) : one.Value).Contains("4711"));
-        (await server.Logs.NextUsageAsync()).ToString().ShouldNotContain("4711");
+        server.Logs.Lines.ShouldAllBe(static one => !one.Contains("quokka"));
+        answer.Trailers.ShouldAllBe(static one => !(one.IsBinary ? System.Text.Encoding.Latin1.GetString(one.ValueBytes) : one.Value).Contains("quokka"));
+        (await server.Logs.NextUsageAsync()).ToString().ShouldNotContain("quokka");
     }
 
     [Fact]

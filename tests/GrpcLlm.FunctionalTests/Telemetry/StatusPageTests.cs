@@ -149,14 +149,14 @@ public sealed class StatusPageTests
         await using var server = await StartAsync(
             [refusing, broken],
             [
-                .. Keys("a", "sk-4711-secret"), .. TenantSettings.Of("acme-4711", "tenant-4711-key"),
+                .. Keys("a", "sk-quokka-secret"), .. TenantSettings.Of("acme-quokka", "tenant-quokka-key"),
                 "GrpcLlm:Resilience:MaxDelay=00:00:00.1", "GrpcLlm:Resilience:MaxAttempts=2",
                 "GrpcLlm:Resilience:BreakerMinimumThroughput=3", "GrpcLlm:Resilience:BreakerBreakDuration=00:01:00",
             ]);
         for (var n = 0; n < 5; n++)
         {
-            var request = new GenerateRequest { Prompt = "prompt-4711", RequestId = $"id-4711-{n}", Labels = { ["team"] = "label-4711" } };
-            using var call = server.Client.Generate(request, TenantSettings.Key("tenant-4711-key"), cancellationToken: Cancelled);
+            var request = new GenerateRequest { Prompt = "prompt-quokka", RequestId = $"id-quokka-{n}", Labels = { ["team"] = "label-quokka" } };
+            using var call = server.Client.Generate(request, TenantSettings.Key("tenant-quokka-key"), cancellationToken: Cancelled);
             (await Answer.OfAsync(call)).Status.StatusCode.ShouldNotBe(Grpc.Core.StatusCode.OK);
         }
 
@@ -177,8 +177,8 @@ public sealed class StatusPageTests
         texts.ShouldContain("Backend a, key1: the key is refused.");
         texts.ShouldContain("Backend b: the breaker is open.");
         texts.ShouldContain("\u2715 open");
-        (await TextAsync(server, "/status")).ShouldNotContain("4711");
-        (await TextAsync(server, "/status.json")).ShouldNotContain("4711");
+        (await TextAsync(server, "/status")).ShouldNotContain("quokka");
+        (await TextAsync(server, "/status.json")).ShouldNotContain("quokka");
     }
 
     [Fact]
