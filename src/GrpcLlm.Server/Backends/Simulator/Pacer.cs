@@ -21,7 +21,7 @@ internal sealed class Pacer
     private static readonly TimeSpan CoarseWait = TimeSpan.FromMilliseconds(1);
 
     /// <summary>A stream is woken before its time by no more than this, and by as little behind it while there are processors.</summary>
-    public static readonly TimeSpan MostEarly = TimeSpan.FromMicroseconds(800);
+    public static readonly TimeSpan MostEarly = TimeSpan.FromMicroseconds(400);
 
     /// <summary>
     /// Streams that are due within so short a time are woken together, half of them before their time and half behind it:
@@ -31,7 +31,7 @@ internal sealed class Pacer
     private static readonly TimeSpan ShortestRound = TimeSpan.FromMicroseconds(200);
 
     /// <summary>The same where many wait: so much for each of them, but never more than <see cref="LongestRound"/>.</summary>
-    private static readonly TimeSpan RoundPerStream = TimeSpan.FromMicroseconds(4);
+    private static readonly TimeSpan RoundPerStream = TimeSpan.FromMicroseconds(2);
 
     private static readonly TimeSpan LongestRound = 2 * MostEarly;
 
