@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.Net.ServerSentEvents;
 using System.Text;
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Configs;
@@ -11,6 +10,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Google.Protobuf;
 using GrpcLlm.Server.Backends;
+using GrpcLlm.Server.Backends.Http;
 using GrpcLlm.Server.Backends.OpenAi;
 using GrpcLlm.Server.Streaming;
 using GrpcLlm.Server.Telemetry;
@@ -71,9 +71,14 @@ public class TokenSteps
     [Benchmark(Description = "split server-sent events")]
     public int Split()
     {
-        using var body = new MemoryStream(_body, writable: false);
-        var bytes = 0;
-        foreach (var one in SseParser.Create(body, static (_, data) => data.Length).Enumerate()) bytes += one.Data;
+        var framing = new ServerSentEventFraming();
+        var (at, bytes) = (0, 0);
+        while (framing.TryTake(_body.AsSpan(at), isEnd: false, out var used, out _, out var data))
+        {
+            at += used;
+            bytes += data.Length;
+        }
+
         return bytes;
     }
 

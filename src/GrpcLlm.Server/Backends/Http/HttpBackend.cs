@@ -95,20 +95,28 @@ internal sealed class HttpBackend : IBackend, IAsyncDisposable
 
         var stream = _provider.OpenStream(call);
         stream.Secret = exchange.Secret;
-        var output = new List<BackendEvent>();
-        await using var reader = new UpstreamEvents(exchange, stream, _provider.Format);
-        while (await reader.ReadAsync(output))
-        {
-            foreach (var one in output)
-            {
-                if (one.IsDelta) exchange.FirstTokenCame();
-                yield return one;
-            }
 
-            output.Clear();
+        // Most events say one thing.
+        var output = new List<BackendEvent>(1);
+        using var events = new UpstreamEvents(exchange, stream, _provider.Format);
+        do
+        {
+            while (events.TryRead(output))
+            {
+                foreach (var one in output)
+                {
+                    if (one.IsDelta) exchange.FirstTokenCame();
+                    yield return one;
+                }
+
+                output.Clear();
+            }
         }
+        while (await events.FillAsync());
 
         if (exchange.IsStopped) yield break;
+
+        stream.Complete(output);
         foreach (var one in output) yield return one;
         exchange.IsComplete = stream.Ending is not null;
         yield return BackendEvent.Finished(stream.Ending

@@ -1,133 +1,165 @@
-using System.Net.ServerSentEvents;
+using System.Buffers;
 using System.Runtime.CompilerServices;
-using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using GrpcLlm.Server.Telemetry;
 
 namespace GrpcLlm.Server.Backends.Http;
 
 /// <summary>
-/// Reads the events of an exchange one by one and hands them to a provider's stream. Nothing is read ahead of what is
-/// asked for beyond one buffer. Not thread-safe.
+/// Reads the events of an exchange one by one and hands them to a provider's stream: those that have come by
+/// <see cref="TryRead"/>, which never waits, and more of the body by <see cref="FillAsync"/>. Nothing is read ahead of
+/// what is asked for beyond one buffer. Not thread-safe.
 /// </summary>
-internal sealed class UpstreamEvents : IAsyncDisposable
+internal sealed class UpstreamEvents : IDisposable
 {
     /// <summary>Most bytes of one event: far above any provider's, and a bound for one that never ends its line.</summary>
     public const int MaxEventBytes = 16 << 20;
 
+    // A stream that waits holds the small one; one whose upstream is faster than its client takes more at a time.
+    private const int SmallBuffer = 1024;
+    private const int LargeBuffer = 4096;
+
     private readonly UpstreamExchange _exchange;
     private readonly ProviderStream _stream;
-    private readonly BodyFormat _format;
-    private readonly ExchangeBody _body;
-    private IAsyncEnumerator<SseItem<bool>>? _events;
-    private JsonLineReader? _lines;
-    private List<BackendEvent> _output = [];
+    private readonly EventFraming _framing;
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(SmallBuffer);
+    private int _start;
+    private int _end;
+    private int _eventBytes;
+    private bool _isFast;
+    private bool _isAtEnd;
+    private bool _isOver;
     private BackendException? _failure;
 
+    /// <param name="exchange">Open.</param>
+    /// <param name="stream">Reads the events.</param>
+    /// <param name="format">Form of the body where its media type does not say.</param>
+    /// <exception cref="BackendException">Malformed: the media type is none of a stream.</exception>
     public UpstreamEvents(UpstreamExchange exchange, ProviderStream stream, BodyFormat format)
     {
         _exchange = exchange;
         _stream = stream;
-        _format = format;
-        _body = new ExchangeBody(exchange);
+        _framing = FramingOf(exchange.MediaType, format);
     }
 
-    /// <summary>Reads one event; what it says is appended to the output, and may be nothing.</summary>
-    /// <returns>
-    /// False at the end, with the stream's ending settled where the provider gave one; or when the exchange
-    /// <see cref="UpstreamExchange.IsStopped"/>.
-    /// </returns>
+    /// <summary>Reads one event that has come; what it says is appended to the output, and may be nothing.</summary>
+    /// <returns>False: none has come, or nothing more is expected.</returns>
     /// <exception cref="BackendException">It failed.</exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<bool> ReadAsync(List<BackendEvent> output)
+    public bool TryRead(List<BackendEvent> output)
     {
         if (_failure is not null) throw _failure;
-        _output = output;
+
+        // What a stop cut off is not to be taken for whole.
+        if (_isOver || _stream.IsOver || _exchange.IsStopped) return false;
+        if (!_framing.TryTake(_buffer.AsSpan(_start, _end - _start), _isAtEnd, out var used, out var type, out var data))
+        {
+            _start += used;
+            return false;
+        }
+
+        _start += used;
+        _eventBytes = _end - _start;
         try
         {
-            if (_events is null && _lines is null) Begin();
-            _body.EventBytes = 0;
-            var any = !_stream.IsOver && (_events is not null ? await _events.MoveNextAsync() : await _lines!.ReadAsync(Handle));
-            if (_exchange.IsStopped) return false;
-            if (any && !_stream.IsOver) return true;
-            if (!any && _body.Failure is { } failure) ExceptionDispatchInfo.Throw(failure);
+            _stream.Read(type, data, output);
         }
         catch (BackendException exception) when (output.Count > 0)
         {
             // What the event held beside the error goes first: a last piece of text, the usage.
             _failure = exception;
-            return true;
+        }
+        catch (Exception exception) when (_stream.Ending is not null && _isAtEnd && IsUnreadable(exception))
+        {
+            // It said that it was done; half a document behind the end takes nothing away.
+            _isOver = true;
+            return false;
+        }
+        catch (Exception exception) when (IsUnreadable(exception) || exception is InvalidOperationException)
+        {
+            // InvalidOperationException is what JsonElement says of a value that is of another type than it should be.
+            // Half a document at the end of the body is a broken connection, not nonsense.
+            throw _isAtEnd
+                ? new BackendException(BackendFailure.Truncated, "The backend's answer broke off.", exception)
+                : new BackendException(BackendFailure.Malformed, "The backend sent what cannot be read.", exception);
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads on in the body, once <see cref="TryRead"/> has found nothing.</summary>
+    /// <returns>False: nothing more is expected, or the exchange <see cref="UpstreamExchange.IsStopped"/>.</returns>
+    /// <exception cref="BackendException">It failed.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<bool> FillAsync()
+    {
+        if (_isOver || _isAtEnd || _stream.IsOver) return false;
+        MakeRoom();
+        int read;
+        try
+        {
+            read = await _exchange.ReadAsync(_buffer.AsMemory(_end));
         }
         catch (BackendException exception) when (_stream.Ending is not null
             && exception.Failure is BackendFailure.Truncated or BackendFailure.Stalled)
         {
             // It said that it was done; that the body breaks off or hangs afterwards takes nothing away.
-        }
-        catch (Exception exception) when (_stream.Ending is not null && _exchange.IsAtEnd
-            && exception is JsonException or InvalidDataException or FormatException)
-        {
-            // Likewise: half a document behind the end.
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidDataException or FormatException
-            or InvalidOperationException)
-        {
-            // InvalidOperationException is what JsonElement says of a value that is of another type than it should be.
-            // Half a document at the end of the body is a broken connection, not nonsense.
-            throw _exchange.IsAtEnd
-                ? new BackendException(BackendFailure.Truncated, "The backend's answer broke off.", exception)
-                : new BackendException(BackendFailure.Malformed, "The backend sent what cannot be read.", exception);
+            _isOver = true;
+            return false;
         }
 
-        _stream.Complete(output);
-        return false;
+        if (_exchange.IsStopped) return false;
+        _isAtEnd = read == 0;
+        _isFast = read >= SmallBuffer || read == _buffer.Length - _end;
+        _end += read;
+        _eventBytes += read;
+        return _eventBytes <= MaxEventBytes
+            ? true
+            : throw new BackendException(BackendFailure.Malformed, "The backend sent an event that is too large.");
     }
 
-    public async ValueTask DisposeAsync()
+    public void Dispose()
     {
-        if (_events is not null) await _events.DisposeAsync();
-        await _body.DisposeAsync();
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = [];
+        _start = _end = 0;
     }
 
-    private void Begin()
+    /// <summary>Moves what is held to the front of a buffer that has as much room again at least.</summary>
+    private void MakeRoom()
     {
-        switch (_exchange.MediaType)
+        var held = _buffer.AsSpan(_start, _end - _start);
+        var size = _isFast ? LargeBuffer : SmallBuffer;
+        while (size < held.Length * 2) size *= 2;
+        if (size == _buffer.Length)
         {
-            case "text/event-stream":
-                BeginEvents();
-                break;
-            case "application/x-ndjson" or "application/ndjson" or "application/jsonl" or "application/x-jsonlines":
-                _lines = new JsonLineReader(_body, spansLines: false);
-                break;
-            case "application/json" or "application/problem+json":
-                // An error object where a stream should be, perhaps printed over several lines; or lines all the same.
-                _lines = new JsonLineReader(_body, spansLines: true);
-                break;
-            case "" or "text/plain" or "application/octet-stream" when _format == BodyFormat.JsonLines:
-                _lines = new JsonLineReader(_body, spansLines: false);
-                break;
-            case "" or "text/plain" or "application/octet-stream":
-                BeginEvents();
-                break;
-            default:
-                throw new BackendException(
-                    BackendFailure.Malformed, $"The backend answered with {Utf8Text.Cut(_exchange.MediaType, 64)}, not a stream.");
+            held.CopyTo(_buffer);
         }
-    }
-
-    // The exchange holds the cancellation of its reads, so none is handed to the parser.
-    private void BeginEvents()
-    {
-        _body.KeepsFailure = true;
-        _events = SseParser.Create(_body, (type, data) =>
+        else
         {
-            _stream.Read(type, data, _output);
-            return true;
-        }).EnumerateAsync(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
+            var other = ArrayPool<byte>.Shared.Rent(size);
+            held.CopyTo(other);
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = other;
+        }
+
+        _start = 0;
+        _end = held.Length;
     }
 
-    private void Handle(ReadOnlySpan<byte> document)
+    private static bool IsUnreadable(Exception exception) => exception is JsonException or InvalidDataException or FormatException;
+
+    private static EventFraming FramingOf(string mediaType, BodyFormat format) => mediaType switch
     {
-        // What a stop cut off is no document.
-        if (!_exchange.IsStopped) _stream.Read("message", document, _output);
-    }
+        "text/event-stream" => new ServerSentEventFraming(),
+        "application/x-ndjson" or "application/ndjson" or "application/jsonl" or "application/x-jsonlines" =>
+            new JsonLineFraming(spansLines: false),
+
+        // An error object where a stream should be, perhaps printed over several lines; or lines all the same.
+        "application/json" or "application/problem+json" => new JsonLineFraming(spansLines: true),
+        "" or "text/plain" or "application/octet-stream" => format == BodyFormat.JsonLines
+            ? new JsonLineFraming(spansLines: false)
+            : new ServerSentEventFraming(),
+        _ => throw new BackendException(
+            BackendFailure.Malformed, $"The backend answered with {Utf8Text.Cut(mediaType, 64)}, not a stream."),
+    };
 }

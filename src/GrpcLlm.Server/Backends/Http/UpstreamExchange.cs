@@ -114,14 +114,27 @@ internal sealed class UpstreamExchange : IAsyncDisposable
 
     /// <summary>Reads what has come, or waits for more; 0 at the end, or when <see cref="IsStopped"/>.</summary>
     /// <exception cref="BackendException">Stalled, or Truncated.</exception>
+    public ValueTask<int> ReadAsync(Memory<byte> buffer)
+    {
+        ValueTask<int> read;
+        try
+        {
+            read = _body.ReadAsync(buffer, _source.Token);
+        }
+        catch (Exception exception)
+        {
+            // Not all streams put it into the task.
+            read = ValueTask.FromException<int>(exception);
+        }
+
+        return read.IsCompletedSuccessfully ? ValueTask.FromResult(Note(read.Result)) : WaitAsync(read);
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<int> ReadAsync(Memory<byte> buffer)
+    private async ValueTask<int> WaitAsync(ValueTask<int> read)
     {
         try
         {
-            var read = _body.ReadAsync(buffer, _source.Token);
-            if (read.IsCompletedSuccessfully) return Note(read.Result);
-
             // Silence counts only while a read is awaited: a client that does not read is no stalled upstream.
             Volatile.Write(ref _waitingSince, TimeProvider.GetTimestamp());
 
