@@ -82,15 +82,15 @@ internal sealed class AdmissionQueue : IDisposable
     /// changes, at most once a second. Runs under the queue's lock: it must be quick and must not call the queue.
     /// </param>
     /// <param name="stopped">Ends the wait.</param>
+    /// <returns>The place; null: it was told to stop.</returns>
     /// <exception cref="CallFailureException">
     /// OVERLOADED: the queue is full, the wait was too long or cannot be short enough; QUOTA_EXCEEDED: the same while the
     /// tenant is at its own limit; DRAINING: the queue is closed.
     /// </exception>
-    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
-    public ValueTask<AdmissionSlot> EnterAsync(
+    public ValueTask<AdmissionSlot?> EnterAsync(
         Tenant tenant, TimeSpan? timeLeft, Action<uint>? positionChanged, CancellationToken stopped)
     {
-        if (stopped.IsCancellationRequested) return ValueTask.FromCanceled<AdmissionSlot>(stopped);
+        if (stopped.IsCancellationRequested) return ValueTask.FromResult<AdmissionSlot?>(null);
         AdmissionSlot slot;
         TimeSpan timeout;
         lock (_gate)
@@ -104,7 +104,7 @@ internal sealed class AdmissionQueue : IDisposable
             if (_running < _maxConcurrent && line.HasRoom && line.Waiting.Count == 0)
             {
                 CountIn(line);
-                return new ValueTask<AdmissionSlot>(slot);
+                return new ValueTask<AdmissionSlot?>(slot);
             }
 
             ShedIfTooLate(line, timeLeft);
@@ -113,7 +113,7 @@ internal sealed class AdmissionQueue : IDisposable
             timeout = _timeout;
         }
 
-        return new ValueTask<AdmissionSlot>(WaitAsync(slot, timeout, stopped));
+        return new ValueTask<AdmissionSlot?>(WaitAsync(slot, timeout, stopped));
     }
 
     /// <summary>
@@ -172,12 +172,11 @@ internal sealed class AdmissionQueue : IDisposable
         }
     }
 
-    private async Task<AdmissionSlot> WaitAsync(AdmissionSlot slot, TimeSpan timeout, CancellationToken stopped)
+    private async Task<AdmissionSlot?> WaitAsync(AdmissionSlot slot, TimeSpan timeout, CancellationToken stopped)
     {
         await using var timer = _time.CreateTimer(
             static state => ((AdmissionSlot)state!).GiveUp(), slot, timeout, Timeout.InfiniteTimeSpan);
-        await using var leave = stopped.UnsafeRegister(
-            static (state, token) => ((AdmissionSlot)state!).Leave(token), slot);
+        await using var leave = stopped.UnsafeRegister(static state => ((AdmissionSlot)state!).Leave(), slot);
         return await slot.Outcome!.Task;
     }
 
@@ -193,13 +192,13 @@ internal sealed class AdmissionQueue : IDisposable
     }
 
     /// <summary>A call was told to stop while it waits.</summary>
-    internal void Leave(AdmissionSlot slot, CancellationToken stopped)
+    internal void Leave(AdmissionSlot slot)
     {
         lock (_gate)
         {
             if (slot.Place is null) return;
             Withdraw(slot);
-            slot.Outcome!.TrySetCanceled(stopped);
+            slot.Outcome!.TrySetResult(null);
         }
     }
 
@@ -245,7 +244,7 @@ internal sealed class AdmissionQueue : IDisposable
     private void Append(AdmissionSlot slot)
     {
         var line = slot.Line;
-        slot.Outcome = new TaskCompletionSource<AdmissionSlot>(TaskCreationOptions.RunContinuationsAsynchronously);
+        slot.Outcome = new TaskCompletionSource<AdmissionSlot?>(TaskCreationOptions.RunContinuationsAsynchronously);
         slot.Arrival = ++_arrivals;
         if (line.Waiting.Count == 0) _turns.AddLast(line.Turn);
         slot.Place = line.Waiting.AddLast(slot);

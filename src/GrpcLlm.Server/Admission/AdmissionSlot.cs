@@ -22,8 +22,8 @@ internal sealed class AdmissionSlot : IDisposable
     /// <summary>Its place in the line while it waits, else null. Under the queue's lock.</summary>
     internal LinkedListNode<AdmissionSlot>? Place { get; set; }
 
-    /// <summary>How the wait ends; only for a call that had to wait.</summary>
-    internal TaskCompletionSource<AdmissionSlot>? Outcome { get; set; }
+    /// <summary>How the wait ends, null: told to stop; only for a call that had to wait.</summary>
+    internal TaskCompletionSource<AdmissionSlot?>? Outcome { get; set; }
 
     /// <summary>Number of its arrival among all that waited. Under the queue's lock.</summary>
     internal long Arrival { get; set; }
@@ -44,5 +44,5 @@ internal sealed class AdmissionSlot : IDisposable
     internal void GiveUp() => _queue.GiveUp(this);
 
     /// <summary>Ends the wait: the call was told to stop.</summary>
-    internal void Leave(CancellationToken stopped) => _queue.Leave(this, stopped);
+    internal void Leave() => _queue.Leave(this);
 }

@@ -4,7 +4,7 @@ namespace GrpcLlm.Server.Admission;
 
 /// <summary>
 /// Admits a call: a request and tokens of its tenant's minute, then a place among the running ones. Whatever was taken
-/// is given back when a later step refuses. Thread-safe.
+/// is given back when a later step refuses, or the call is told to stop. Thread-safe.
 /// </summary>
 internal sealed class CallAdmission(AdmissionQueue queue)
 {
@@ -17,24 +17,29 @@ internal sealed class CallAdmission(AdmissionQueue queue)
     /// <param name="timeLeft">Time until the call must have its first token; null for no limit.</param>
     /// <param name="positionChanged">As for <see cref="AdmissionQueue.EnterAsync"/>; null if nobody wants to know.</param>
     /// <param name="stopped">The call's own token; ends the wait.</param>
+    /// <returns>The call; null: it was told to stop.</returns>
     /// <exception cref="CallFailureException">QUOTA_EXCEEDED, OVERLOADED or DRAINING.</exception>
-    /// <exception cref="OperationCanceledException">The call was told to stop.</exception>
-    public async ValueTask<AdmittedCall> AdmitAsync(
+    public async ValueTask<AdmittedCall?> AdmitAsync(
         Tenant tenant, uint inputEstimate, uint? maxOutputTokens, TimeSpan? timeLeft, Action<uint>? positionChanged,
         CancellationToken stopped)
     {
         tenant.TakeRequest();
         TokenMeter? tokens = null;
+        AdmissionSlot? slot = null;
         try
         {
             tokens = TokenMeter.Reserve(tenant, inputEstimate, maxOutputTokens);
-            return new AdmittedCall(await queue.EnterAsync(tenant, timeLeft, positionChanged, stopped), tokens);
+            slot = await queue.EnterAsync(tenant, timeLeft, positionChanged, stopped);
+            return slot is null ? null : new AdmittedCall(slot, tokens);
         }
-        catch
+        finally
         {
-            tokens?.Settle(0);
-            tenant.ReturnRequest();
-            throw;
+            // Refused, or told to stop.
+            if (slot is null)
+            {
+                tokens?.Settle(0);
+                tenant.ReturnRequest();
+            }
         }
     }
 }

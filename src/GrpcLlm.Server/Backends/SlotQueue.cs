@@ -114,9 +114,9 @@ internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
         /// <summary>Waits until the position is another than it was. Who looks late sees the newest only.</summary>
         /// <param name="seen">Position that the caller knows; above 0.</param>
         /// <param name="cancellationToken">Ends the wait, not the place: dispose it.</param>
-        /// <returns>The new position; 0 with a slot.</returns>
+        /// <returns>The new position, 0 with a slot; null: the token was cancelled.</returns>
         /// <exception cref="BackendException">The queue was closed.</exception>
-        public async ValueTask<int> MovedFromAsync(int seen, CancellationToken cancellationToken)
+        public async ValueTask<int?> MovedFromAsync(int seen, CancellationToken cancellationToken)
         {
             while (true)
             {
@@ -124,7 +124,12 @@ internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
                 Task moved = Volatile.Read(ref _moved).Task;
                 int position = Position;
                 if (position != seen) return position;
-                await moved.WaitAsync(cancellationToken);
+
+                // Only the wait can be cancelled, the signal never is. Told rather than thrown, as whole queues leave at once.
+                Task waiting = moved.WaitAsync(cancellationToken);
+                await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (waiting.IsCanceled) return null;
+                await waiting;
             }
         }
 

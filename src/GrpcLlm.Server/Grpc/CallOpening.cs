@@ -28,11 +28,10 @@ internal sealed class CallOpening(
     /// <summary>Admits the call and gets its answer to the first token.</summary>
     /// <exception cref="CallFailureException">It was refused, or no attempt brought a token.</exception>
     /// <returns>The answer; null: the call was told to stop.</returns>
-    /// <exception cref="OperationCanceledException">The call was told to stop while it waited for a place.</exception>
     public async Task<OpenedAnswer?> OpenAsync()
     {
         var limited = call with { Tenant = record.Tenant.Name, MaxOutputTokens = record.Tenant.OutputLimit(call.MaxOutputTokens) };
-        await AdmitAsync(limited);
+        if (!await AdmitAsync(limited)) return null;
         return await AnswerOpener.OpenAsync(routes, limited, record, states, Progress, lifetime.Token);
     }
 
@@ -43,7 +42,8 @@ internal sealed class CallOpening(
         admitted.Dispose();
     }
 
-    private async ValueTask AdmitAsync(BackendCall limited)
+    /// <returns>False: the call was told to stop.</returns>
+    private async ValueTask<bool> AdmitAsync(BackendCall limited)
     {
         // Counted only for those whose tokens are limited.
         if (record.Tenant.TokenBudget is not null) _inputEstimate = InputEstimate.Of(call.Request).Tokens;
@@ -60,8 +60,10 @@ internal sealed class CallOpening(
             record.QueueMicroseconds += record.Clock.ElapsedMicroseconds - since;
         }
 
+        if (_admitted is null) return false;
         states.Move(StreamState.WaitingForFirstToken);
         Progress?.Report(ProgressPhase.Connecting, 0);
+        return true;
     }
 
     private Action<uint>? TellPosition() => Progress is { } progress

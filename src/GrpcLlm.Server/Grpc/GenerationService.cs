@@ -135,21 +135,10 @@ internal sealed partial class GenerationService(
         var relay = new TokenRelay(request, writer, record, lifetime);
         using var opening = new CallOpening(admission, call, routes, record, states, lifetime);
 
-        OpenedAnswer? answer;
-        try
-        {
-            var opened = opening.OpenAsync();
-            if (opening.Progress is { } progress)
-                await new ProgressSender(writer, progress, lifetime, record.Clock.TimeProvider).SendUntilAsync(opened);
-            answer = await opened;
-        }
-        catch (OperationCanceledException) when (lifetime.Cause != StopCause.None)
-        {
-            // It waited for a place.
-            answer = null;
-        }
-
-        if (answer is not null) return await relay.RunAsync(answer, opening.Meter);
+        var opened = opening.OpenAsync();
+        if (opening.Progress is { } progress)
+            await new ProgressSender(writer, progress, lifetime, record.Clock.TimeProvider).SendUntilAsync(opened);
+        if (await opened is { } answer) return await relay.RunAsync(answer, opening.Meter);
         if (record.Attempts.Count > 0) record.UpstreamStopped(lifetime.SinceStop);
         return await relay.StopBeforeFirstTokenAsync();
     }

@@ -36,8 +36,8 @@ public sealed class AdmissionQueueTests : IDisposable
         first.IsCompletedSuccessfully.ShouldBeTrue();
         second.IsCompletedSuccessfully.ShouldBeTrue();
         (_queue.Running, _queue.Waiting).ShouldBe((2, 0));
-        (await first).Dispose();
-        (await second).Dispose();
+        (await first)!.Dispose();
+        (await second)!.Dispose();
         (_queue.Running, _queue.Waiting).ShouldBe((0, 0));
     }
 
@@ -52,7 +52,7 @@ public sealed class AdmissionQueueTests : IDisposable
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
 
         allocated.ShouldBeLessThan(128);
-        (await entering).Dispose();
+        (await entering)!.Dispose();
     }
 
     [Fact]
@@ -267,21 +267,20 @@ public sealed class AdmissionQueueTests : IDisposable
     {
         var running = await EnterAsync(_a);
         using var stop = new CancellationTokenSource();
-        _waiting["a1"] = EnterStoppableAsync(_a, stop.Token);
+        var stopped = EnterStoppableAsync(_a, stop.Token);
         Queue(_a, "a2");
 
         await stop.CancelAsync();
 
         _queue.Waiting.ShouldBe(1);
-        (await Should.ThrowAsync<OperationCanceledException>(_waiting["a1"])).CancellationToken.ShouldBe(stop.Token);
-        _waiting.Remove("a1");
+        (await stopped).ShouldBeNull();
         (await ServeAllAsync(running)).ShouldBe(["a2"]);
     }
 
     [Fact]
     public async Task Stopped_BeforeItCame_TakesNothing()
     {
-        await Should.ThrowAsync<OperationCanceledException>(EnterStoppableAsync(_a, new CancellationToken(canceled: true)));
+        (await EnterStoppableAsync(_a, new CancellationToken(canceled: true))).ShouldBeNull();
 
         (_queue.Running, _queue.Waiting).ShouldBe((0, 0));
     }
@@ -298,7 +297,7 @@ public sealed class AdmissionQueueTests : IDisposable
 
         var slot = await waiting;
         _queue.Running.ShouldBe(1);
-        slot.Dispose();
+        slot!.Dispose();
         _queue.Running.ShouldBe(0);
     }
 
@@ -555,10 +554,10 @@ public sealed class AdmissionQueueTests : IDisposable
         foreach (var name in names) _waiting.Add(name, EnterAsync(tenant));
     }
 
-    private Task<AdmissionSlot> EnterAsync(Tenant tenant, Action<uint>? positionChanged = null, TimeSpan? timeLeft = null) =>
-        EnterStoppableAsync(tenant, TestContext.Current.CancellationToken, positionChanged, timeLeft);
+    private async Task<AdmissionSlot> EnterAsync(Tenant tenant, Action<uint>? positionChanged = null, TimeSpan? timeLeft = null) =>
+        (await EnterStoppableAsync(tenant, TestContext.Current.CancellationToken, positionChanged, timeLeft))!;
 
-    private Task<AdmissionSlot> EnterStoppableAsync(
+    private Task<AdmissionSlot?> EnterStoppableAsync(
         Tenant tenant, CancellationToken stopped, Action<uint>? positionChanged = null, TimeSpan? timeLeft = null)
     {
         try
@@ -567,7 +566,7 @@ public sealed class AdmissionQueueTests : IDisposable
         }
         catch (CallFailureException failure)
         {
-            return Task.FromException<AdmissionSlot>(failure);
+            return Task.FromException<AdmissionSlot?>(failure);
         }
     }
 
@@ -616,7 +615,7 @@ public sealed class AdmissionQueueTests : IDisposable
         while (_waiting.Values.Count(static waiting => !waiting.IsCompleted) > _queue.Waiting) await Task.Yield();
     }
 
-    private static async Task<CallFailureException> RefusedAsync(Task<AdmissionSlot> entering) =>
+    private static async Task<CallFailureException> RefusedAsync(Task entering) =>
         await Should.ThrowAsync<CallFailureException>(entering);
 
     private Tenant Named(string name) => new(name, TenantLimits.None, _time);

@@ -75,11 +75,11 @@ public sealed class SlotQueueTests
         SlotQueue.Place first = queue.Enter(1);
         SlotQueue.Place second = queue.Enter(1);
         using SlotQueue.Place third = queue.Enter(1);
-        Task<int> moved = third.MovedFromAsync(2, Token).AsTask();
+        Task<int?> moved = third.MovedFromAsync(2, Token).AsTask();
         moved.IsCompleted.ShouldBeFalse();
         second.Dispose();
         (await moved).ShouldBe(1);
-        Task<int> admitted = third.MovedFromAsync(1, Token).AsTask();
+        Task<int?> admitted = third.MovedFromAsync(1, Token).AsTask();
         first.Dispose();
         (await admitted).ShouldBe(0);
     }
@@ -102,7 +102,7 @@ public sealed class SlotQueueTests
         var queue = new SlotQueue(1, 100, 5);
         using SlotQueue.Place holder = queue.Enter(1);
         using SlotQueue.Place waiting = queue.Enter(1);
-        Task<int> moved = waiting.MovedFromAsync(1, Token).AsTask();
+        Task<int?> moved = waiting.MovedFromAsync(1, Token).AsTask();
         queue.Close();
         (await Should.ThrowAsync<BackendException>(() => moved)).Failure.ShouldBe(BackendFailure.Unavailable);
         Should.Throw<BackendException>(() => queue.Enter(1)).Failure.ShouldBe(BackendFailure.Unavailable);

@@ -143,7 +143,7 @@ public sealed class DrainServiceTests : IDisposable
         await Drain().StoppingAsync(CancellationToken.None);
 
         (await Should.ThrowAsync<CallFailureException>(waiting)).Reason.ShouldBe(ErrorReason.Draining);
-        running.Dispose();
+        running!.Dispose();
     }
 
     [Fact]

@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.ExceptionServices;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.Server.Backends.Http;
 using GrpcLlm.Server.Backends.OpenAi;
@@ -20,28 +18,21 @@ public sealed class StoppedOpeningTests : IAsyncDisposable
     private const string Head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     private const string Token = """data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}""" + "\n\n";
 
-    // Flows with the call, so that other tests of the process are not counted.
-    private static readonly AsyncLocal<StoppedOpeningTests?> Current = new();
-
     private readonly CallRig _rig = new();
     private readonly TcpListener _upstream = new(IPAddress.Loopback, 0);
     private readonly HttpBackend _backend;
-    private int _thrown;
-    private int _thrownHere;
 
     public StoppedOpeningTests()
     {
         _upstream.Start();
         var options = new OpenAiOptions { BaseUrl = $"http://127.0.0.1:{((IPEndPoint)_upstream.LocalEndpoint).Port}" };
         _backend = new HttpBackend("up", new OpenAiProvider(options), options, _rig.Time);
-        AppDomain.CurrentDomain.FirstChanceException += Count;
     }
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public async ValueTask DisposeAsync()
     {
-        AppDomain.CurrentDomain.FirstChanceException -= Count;
         _upstream.Dispose();
         await _backend.DisposeAsync();
         _rig.Dispose();
@@ -52,7 +43,7 @@ public sealed class StoppedOpeningTests : IAsyncDisposable
     [InlineData(Head)]
     public async Task ClientLeaves_BeforeTheFirstToken_SocketIsClosedAndNothingIsThrownHere(string said)
     {
-        Current.Value = this;
+        using var thrown = new ThrownExceptions();
         var opening = OpenAsync();
         using var socket = await AnswerAsync(said);
 
@@ -61,14 +52,14 @@ public sealed class StoppedOpeningTests : IAsyncDisposable
         (await opening).ShouldBeNull();
         await ClosedAsync(socket);
         _rig.Record.Attempts.ShouldHaveSingleItem().Outcome.ShouldBe(V1.AttemptOutcome.Cancelled);
-        _thrown.ShouldBeGreaterThan(0);
-        _thrownHere.ShouldBe(0);
+        thrown.All.ShouldBeGreaterThan(0);
+        thrown.Own.ShouldBe(0);
     }
 
     [Fact]
     public async Task ClientLeaves_MidStream_SocketIsClosedAndNothingIsThrownHere()
     {
-        Current.Value = this;
+        using var thrown = new ThrownExceptions();
         var opening = OpenAsync();
         using var socket = await AnswerAsync($"{Head}{Token.Length:x}\r\n{Token}\r\n");
         await using var answer = await opening;
@@ -78,8 +69,8 @@ public sealed class StoppedOpeningTests : IAsyncDisposable
 
         (await next).ShouldBeFalse();
         await ClosedAsync(socket);
-        _thrown.ShouldBeGreaterThan(0);
-        _thrownHere.ShouldBe(0);
+        thrown.All.ShouldBeGreaterThan(0);
+        thrown.Own.ShouldBe(0);
     }
 
     private Task<OpenedAnswer?> OpenAsync() => AnswerOpener.OpenAsync(
@@ -108,17 +99,5 @@ public sealed class StoppedOpeningTests : IAsyncDisposable
         {
             // A reset closes too.
         }
-    }
-
-    private void Count(object? sender, FirstChanceExceptionEventArgs arguments)
-    {
-        if (Current.Value != this) return;
-        Interlocked.Increment(ref _thrown);
-
-        // Below the runtime's own frames is the one that throws, or awaits what has failed.
-        var runtime = typeof(object).Assembly;
-        var thrower = new StackTrace(skipFrames: 1).GetFrames()
-            .Select(static frame => frame.GetMethod()?.DeclaringType?.Assembly).FirstOrDefault(assembly => assembly is not null && assembly != runtime);
-        if (thrower == typeof(HttpBackend).Assembly) Interlocked.Increment(ref _thrownHere);
     }
 }

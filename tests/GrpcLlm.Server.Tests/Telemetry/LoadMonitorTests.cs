@@ -41,8 +41,8 @@ public sealed class LoadMonitorTests : IDisposable
         report.ApplicationUtilization.ShouldBe(1);
         report.NamedMetrics[LoadMonitor.ActiveStreams].ShouldBe(1);
         report.NamedMetrics[LoadMonitor.QueuedStreams].ShouldBe(1);
-        running.Dispose();
-        (await waiting).Dispose();
+        running!.Dispose();
+        (await waiting)!.Dispose();
     }
 
     [Fact]

@@ -106,7 +106,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     public async IAsyncEnumerable<BackendEvent> GenerateAsync(
         BackendCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        if (cancellationToken.IsCancellationRequested) yield break;
         int[] prompt = Encode(call.Request, maxTooLongBytes: 0);
         if (prompt.Length > _contextWindow) throw TooLong($"{prompt.Length}");
         if (prompt.Length == 0)
@@ -122,7 +122,8 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         for (int position = place.Position; position > 0;)
         {
             yield return BackendEvent.Queued((uint)position);
-            position = await place.MovedFromAsync(position, cancellationToken);
+            if (await place.MovedFromAsync(position, cancellationToken) is not { } moved) yield break;
+            position = moved;
         }
 
         var plan = SamplingPlan.For(call.Request);
@@ -149,7 +150,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         int output = 0;
         while (output < maxOutput && end is null)
         {
-            await generation.NextStepAsync(cancellationToken);
+            if (!await generation.NextStepAsync(cancellationToken)) yield break;
             if (_model.Vocabulary.IsEnd(generation.Token))
             {
                 end = "eos";

@@ -7,7 +7,7 @@ namespace GrpcLlm.Server.Backends.Embedded;
 /// take several turns for it. While nobody asks it is in no queue and costs nothing. Waiting for a step allocates
 /// nothing. One reader; <see cref="Cancel"/> and <see cref="Fail"/> may come from any thread.
 /// </summary>
-internal abstract class PacedWork : IValueTaskSource
+internal abstract class PacedWork : IValueTaskSource<bool>
 {
     private const int Idle = 0; // no step is wanted
     private const int Waiting = 1; // in the loop's queue
@@ -23,24 +23,27 @@ internal abstract class PacedWork : IValueTaskSource
     /// Always the same one. Whoever made the work calls <see cref="Cancel"/> when it is cancelled: one registration for
     /// all steps.
     /// </param>
-    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    /// <returns>Whether it is done; false: the work was cancelled, and has ended.</returns>
     /// <exception cref="BackendException">It failed, or the scheduler was stopped.</exception>
-    public ValueTask NextStepAsync(CancellationToken cancellationToken)
+    public ValueTask<bool> NextStepAsync(CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromResult(false);
         _cancellationToken = cancellationToken;
         _step.Reset();
         if (Interlocked.CompareExchange(ref _state, Waiting, Idle) != Idle)
             throw new InvalidOperationException("A step is wanted already, or the work has ended.");
         Enqueue();
-        return new ValueTask(this, _step.Version);
+        return new ValueTask<bool>(this, _step.Version);
     }
 
     /// <summary>
     /// Lets a reader that waits go: at once if the work is queued, after the running turn otherwise. The loop never has
     /// the work any more when the reader hears of it.
     /// </summary>
-    public void Cancel() => Fail(new OperationCanceledException(_cancellationToken));
+    public void Cancel()
+    {
+        if (Interlocked.CompareExchange(ref _state, Ended, Waiting) == Waiting) _step.SetResult(false);
+    }
 
     /// <summary>Ends queued work with an error. Running work is left to the loop, idle work to its reader.</summary>
     public void Fail(Exception error)
@@ -54,7 +57,7 @@ internal abstract class PacedWork : IValueTaskSource
     {
         if (Interlocked.CompareExchange(ref _state, Running, Waiting) != Waiting) return false;
         if (!_cancellationToken.IsCancellationRequested) return true;
-        End(new OperationCanceledException(_cancellationToken));
+        EndCancelled();
         return false;
     }
 
@@ -66,7 +69,7 @@ internal abstract class PacedWork : IValueTaskSource
     {
         if (_cancellationToken.IsCancellationRequested)
         {
-            End(new OperationCanceledException(_cancellationToken));
+            EndCancelled();
             return;
         }
 
@@ -79,19 +82,24 @@ internal abstract class PacedWork : IValueTaskSource
     public void End(Exception error)
     {
         Volatile.Write(ref _state, Ended);
-        _step.SetException(error is BackendException or OperationCanceledException
-            ? error
-            : new BackendException(BackendFailure.Failed, "the embedded model failed", error));
+        _step.SetException(
+            error as BackendException ?? new BackendException(BackendFailure.Failed, "the embedded model failed", error));
     }
 
-    void IValueTaskSource.GetResult(short token) => _step.GetResult(token);
+    bool IValueTaskSource<bool>.GetResult(short token) => _step.GetResult(token);
 
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _step.GetStatus(token);
+    ValueTaskSourceStatus IValueTaskSource<bool>.GetStatus(short token) => _step.GetStatus(token);
 
-    void IValueTaskSource.OnCompleted(
+    void IValueTaskSource<bool>.OnCompleted(
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _step.OnCompleted(continuation, state, token, flags);
 
     /// <summary>Puts the work into its loop's queue.</summary>
     protected abstract void Enqueue();
+
+    private void EndCancelled()
+    {
+        Volatile.Write(ref _state, Ended);
+        _step.SetResult(false);
+    }
 }

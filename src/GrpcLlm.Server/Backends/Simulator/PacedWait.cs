@@ -6,7 +6,7 @@ namespace GrpcLlm.Server.Backends.Simulator;
 /// The waits of one stream, one after the other, for the times at which its tokens are due. A wait allocates nothing, and
 /// what comes after it runs on the pacer's thread or the pool's. Cancelling ends a wait at once. One reader.
 /// </summary>
-internal sealed class PacedWait : IValueTaskSource, IThreadPoolWorkItem, IDisposable
+internal sealed class PacedWait : IValueTaskSource<bool>, IThreadPoolWorkItem, IDisposable
 {
     private readonly Pacer _pacer;
     private readonly CancellationToken _cancellationToken;
@@ -24,17 +24,17 @@ internal sealed class PacedWait : IValueTaskSource, IThreadPoolWorkItem, IDispos
     }
 
     /// <summary>Waits until a time of the pacer; not at all if it has come already.</summary>
-    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public ValueTask UntilAsync(TimeSpan due)
+    /// <returns>Whether it has come; false: the token was cancelled.</returns>
+    public ValueTask<bool> UntilAsync(TimeSpan due)
     {
-        _cancellationToken.ThrowIfCancellationRequested();
-        if (due <= _pacer.Now) return ValueTask.CompletedTask;
+        if (_cancellationToken.IsCancellationRequested) return ValueTask.FromResult(false);
+        if (due <= _pacer.Now) return ValueTask.FromResult(true);
         _source.Reset();
         _pacer.Add(this, due);
 
         // Cancelled between the two: its callback may have found nobody who waits.
         if (_cancellationToken.IsCancellationRequested) Cancel();
-        return new ValueTask(this, _source.Version);
+        return new ValueTask<bool>(this, _source.Version);
     }
 
     /// <summary>No wait comes any more.</summary>
@@ -56,19 +56,15 @@ internal sealed class PacedWait : IValueTaskSource, IThreadPoolWorkItem, IDispos
         }
     }
 
-    void IValueTaskSource.GetResult(short token) => _source.GetResult(token);
+    bool IValueTaskSource<bool>.GetResult(short token) => _source.GetResult(token);
 
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _source.GetStatus(token);
+    ValueTaskSourceStatus IValueTaskSource<bool>.GetStatus(short token) => _source.GetStatus(token);
 
-    void IValueTaskSource.OnCompleted(
+    void IValueTaskSource<bool>.OnCompleted(
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _source.OnCompleted(continuation, state, token, flags);
 
-    private void Complete()
-    {
-        if (_isCancelled) _source.SetException(new OperationCanceledException(_cancellationToken));
-        else _source.SetResult(true);
-    }
+    private void Complete() => _source.SetResult(!_isCancelled);
 
     private void Cancel()
     {

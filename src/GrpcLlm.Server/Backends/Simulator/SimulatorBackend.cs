@@ -61,7 +61,7 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
     public async IAsyncEnumerable<BackendEvent> GenerateAsync(
         BackendCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        if (cancellationToken.IsCancellationRequested) yield break;
         var answer = Plan(call);
         var fault = answer.Fault;
         var asked = _pacer.Now;
@@ -70,7 +70,7 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
         if (fault.IsRefusal)
         {
             // At once, unless the whole simulator stands still: then it has no time to refuse anybody either.
-            await wait.UntilAsync(_pauses.After(asked, TimeSpan.Zero));
+            if (!await wait.UntilAsync(_pauses.After(asked, TimeSpan.Zero))) yield break;
             throw fault.ToException();
         }
 
@@ -79,7 +79,8 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
         for (var position = place.Position; position > 0;)
         {
             yield return BackendEvent.Queued((uint)position);
-            position = await MovedAsync(place, position, silentUntil, cancellationToken);
+            if (await MovedAsync(place, position, silentUntil, cancellationToken) is not { } moved) yield break;
+            position = moved;
         }
 
         yield return BackendEvent.Opened(new BackendOpening
@@ -103,7 +104,7 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
                 : isOver ? _pacer.Now
                 : _pauses.After(begun, index == 0 ? answer.Schedule.First(Load) : answer.Schedule.Next(Load));
             if (index > 0) silentUntil = _pacer.Now + options.IdleTimeout;
-            await wait.UntilAsync(due < silentUntil ? due : silentUntil);
+            if (!await wait.UntilAsync(due < silentUntil ? due : silentUntil)) yield break;
             if (due > silentUntil) throw BackendException.Stalled(firstTokenCame: index > 0);
             if (isBroken) throw fault.ToException();
             yield return tokens[(int)(index % (uint)tokens.Count)];
@@ -138,14 +139,15 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
         return (long)(new SplitMix64(unchecked((long)own + Interlocked.Increment(ref _withoutSeed))).Next() >> 33);
     }
 
-    private async ValueTask<int> MovedAsync(
+    /// <inheritdoc cref="SlotQueue.Place.MovedFromAsync"/>
+    private async ValueTask<int?> MovedAsync(
         SlotQueue.Place place, int position, TimeSpan until, CancellationToken cancellationToken)
     {
         var left = until - _pacer.Now;
         try
         {
             return await place.MovedFromAsync(position, cancellationToken).AsTask()
-                .WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, timeProvider, cancellationToken);
+                .WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, timeProvider, CancellationToken.None);
         }
         catch (TimeoutException exception)
         {

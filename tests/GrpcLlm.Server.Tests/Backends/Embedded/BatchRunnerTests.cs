@@ -27,13 +27,13 @@ public sealed class BatchRunnerTests : IDisposable
     public async Task Round_LongPromptBesideStreams_EveryStreamGetsATokenEachRound()
     {
         Generation[] streams = [.. Enumerable.Range(0, 8).Select(_ => Start(1))];
-        ValueTask first = Start(400).NextStepAsync(Token);
+        ValueTask<bool> first = Start(400).NextStepAsync(Token);
         for (int round = 0; round < 13; round++)
         {
             first.IsCompleted.ShouldBeFalse();
-            ValueTask[] steps = [.. streams.Select(stream => stream.NextStepAsync(Token))];
+            ValueTask<bool>[] steps = [.. streams.Select(stream => stream.NextStepAsync(Token))];
             _runner.Round(_waiting);
-            foreach (ValueTask step in steps)
+            foreach (ValueTask<bool> step in steps)
             {
                 step.IsCompleted.ShouldBeTrue();
                 await step;
@@ -99,13 +99,13 @@ public sealed class BatchRunnerTests : IDisposable
     {
         using var cancel = new CancellationTokenSource();
         Generation generation = Start(100);
-        ValueTask step = generation.NextStepAsync(cancel.Token);
+        ValueTask<bool> step = generation.NextStepAsync(cancel.Token);
         _runner.Round(_waiting);
         await cancel.CancelAsync();
 
         generation.Cancel();
 
-        await Should.ThrowAsync<OperationCanceledException>(async () => await step);
+        (await step).ShouldBeFalse();
         generation.Dispose();
         _runner.Round(_waiting);
         _waiting.ShouldBeEmpty();
@@ -117,8 +117,8 @@ public sealed class BatchRunnerTests : IDisposable
         var damaged = new SamplingPlan { LogitBias = [KeyValuePair.Create(3, double.PositiveInfinity)] };
         Generation failing = Start(5, damaged);
         Generation other = Start(5);
-        ValueTask failed = failing.NextStepAsync(Token);
-        ValueTask done = other.NextStepAsync(Token);
+        ValueTask<bool> failed = failing.NextStepAsync(Token);
+        ValueTask<bool> done = other.NextStepAsync(Token);
 
         _runner.Round(_waiting);
 
@@ -139,7 +139,7 @@ public sealed class BatchRunnerTests : IDisposable
 
     private static Generation Ask(Generation generation)
     {
-        ValueTask step = generation.NextStepAsync(Token);
+        ValueTask<bool> step = generation.NextStepAsync(Token);
         step.IsCompleted.ShouldBeFalse();
         return generation;
     }

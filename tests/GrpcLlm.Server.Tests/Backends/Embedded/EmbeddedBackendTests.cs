@@ -233,7 +233,7 @@ public sealed class EmbeddedBackendTests : IAsyncDisposable
 
         await cancel.CancelAsync();
 
-        await Should.ThrowAsync<OperationCanceledException>(() => pending);
+        (await pending).ShouldBeFalse();
         narrow.Slots.Waiting.ShouldBe(0);
     }
 
@@ -248,7 +248,7 @@ public sealed class EmbeddedBackendTests : IAsyncDisposable
 
         await cancel.CancelAsync();
 
-        await Should.ThrowAsync<OperationCanceledException>(async () => await stream.MoveNextAsync());
+        (await stream.MoveNextAsync()).ShouldBeFalse();
         _backend.Engine.Pages.PagesInUse.ShouldBe(0);
         _backend.Slots.FreeSlots.ShouldBe(64);
     }
@@ -264,22 +264,15 @@ public sealed class EmbeddedBackendTests : IAsyncDisposable
             using var cancel = new CancellationTokenSource();
             await using IAsyncEnumerator<BackendEvent> stream =
                 Start(_backend, Request(new string('x', 100), 6), cancel.Token);
-            try
+            while (events-- > 0 && await stream.MoveNextAsync())
             {
-                while (events-- > 0 && await stream.MoveNextAsync())
-                {
-                }
+            }
 
-                if (kind == 0) return;
-                if (kind == 1) await cancel.CancelAsync();
-                ValueTask<bool> pending = stream.MoveNextAsync();
-                await cancel.CancelAsync();
-                await pending;
-            }
-            catch (OperationCanceledException)
-            {
-                cancel.IsCancellationRequested.ShouldBeTrue();
-            }
+            if (kind == 0) return;
+            if (kind == 1) await cancel.CancelAsync();
+            ValueTask<bool> pending = stream.MoveNextAsync();
+            await cancel.CancelAsync();
+            await pending;
         });
 
         _backend.Engine.Pages.PagesInUse.ShouldBe(0);

@@ -19,14 +19,14 @@ public sealed class PacedWorkTests : IAsyncDisposable
     {
         // The loop is held until both are queued.
         using var blocker = new BlockedWork(_loop);
-        ValueTask blocked = blocker.NextStepAsync(Token);
+        ValueTask<bool> blocked = blocker.NextStepAsync(Token);
         await blocker.Started.WaitAsync(Token);
-        ValueTask steps = new RecordingWork(_loop, "long", 4, _turns).NextStepAsync(Token);
-        ValueTask step = new RecordingWork(_loop, "short", 2, _turns).NextStepAsync(Token);
+        ValueTask<bool> steps = new RecordingWork(_loop, "long", 4, _turns).NextStepAsync(Token);
+        ValueTask<bool> step = new RecordingWork(_loop, "short", 2, _turns).NextStepAsync(Token);
         blocker.Release();
-        await blocked;
-        await steps;
-        await step;
+        (await blocked).ShouldBeTrue();
+        (await steps).ShouldBeTrue();
+        (await step).ShouldBeTrue();
         _turns.ShouldBe(["long", "short", "long", "short", "long", "long"]);
     }
 
@@ -44,16 +44,16 @@ public sealed class PacedWorkTests : IAsyncDisposable
     public async Task Cancel_WhileQueued_EndsAtOnceAndNeverRuns()
     {
         using var blocker = new BlockedWork(_loop);
-        ValueTask blocked = blocker.NextStepAsync(Token);
+        ValueTask<bool> blocked = blocker.NextStepAsync(Token);
         await blocker.Started.WaitAsync(Token);
         using var cancel = new CancellationTokenSource();
         var work = new RecordingWork(_loop, "work", 1, _turns);
-        ValueTask step = work.NextStepAsync(cancel.Token);
+        ValueTask<bool> step = work.NextStepAsync(cancel.Token);
         await cancel.CancelAsync();
 
         work.Cancel();
 
-        await Should.ThrowAsync<OperationCanceledException>(async () => await step);
+        (await step).ShouldBeFalse();
         blocker.Release();
         await blocked;
         await new RecordingWork(_loop, "after", 1, _turns).NextStepAsync(Token);
@@ -65,7 +65,7 @@ public sealed class PacedWorkTests : IAsyncDisposable
     {
         using var cancel = new CancellationTokenSource();
         using var work = new BlockedWork(_loop);
-        ValueTask step = work.NextStepAsync(cancel.Token);
+        ValueTask<bool> step = work.NextStepAsync(cancel.Token);
         await work.Started.WaitAsync(Token);
         await cancel.CancelAsync();
 
@@ -73,7 +73,7 @@ public sealed class PacedWorkTests : IAsyncDisposable
 
         step.IsCompleted.ShouldBeFalse();
         work.Release();
-        await Should.ThrowAsync<OperationCanceledException>(async () => await step);
+        (await step).ShouldBeFalse();
     }
 
     [Fact]
@@ -102,9 +102,9 @@ public sealed class PacedWorkTests : IAsyncDisposable
     {
         var loop = new StepLoop<TestWork>("stopped", Round);
         using var running = new BlockedWork(loop);
-        ValueTask first = running.NextStepAsync(Token);
+        ValueTask<bool> first = running.NextStepAsync(Token);
         await running.Started.WaitAsync(Token);
-        ValueTask second = new RecordingWork(loop, "queued", 1, _turns).NextStepAsync(Token);
+        ValueTask<bool> second = new RecordingWork(loop, "queued", 1, _turns).NextStepAsync(Token);
 
         ValueTask stopped = loop.DisposeAsync();
         running.Release();

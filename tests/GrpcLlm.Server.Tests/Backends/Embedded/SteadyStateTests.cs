@@ -28,7 +28,7 @@ public sealed class SteadyStateTests
             if (i == 140) allocated = GC.GetAllocatedBytesForCurrentThread();
             foreach (Generation stream in streams)
             {
-                ValueTask step = stream.NextStepAsync(CancellationToken.None);
+                ValueTask<bool> step = stream.NextStepAsync(CancellationToken.None);
                 step.IsCompleted.ShouldBeFalse();
             }
 
