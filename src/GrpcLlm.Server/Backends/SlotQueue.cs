@@ -4,17 +4,40 @@ namespace GrpcLlm.Server.Backends;
 /// Admits streams to a backend: a number of slots and an amount of memory, and a bounded first-in-first-out queue
 /// before them. A stream that needs much memory is not overtaken by those that need little. Thread-safe.
 /// </summary>
-/// <param name="slots">Streams at once; above 0.</param>
-/// <param name="memoryPages">Pages of memory for all of them; 0 where memory is not what bounds them.</param>
-/// <param name="maxQueue">Most streams that wait; 0 for none.</param>
-internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
+/// <remarks>
+/// Who gets a slot hears of it at once. Who moves up hears of it in a round for all that wait, at most one an
+/// <see cref="Interval"/>: each leave moves everybody behind it, and a queue that empties would tell the square of its length.
+/// </remarks>
+internal sealed class SlotQueue
 {
+    /// <summary>Shortest time between two rounds in which positions are told.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
     private readonly Lock _gate = new();
     private readonly LinkedList<Place> _waiting = new();
-    private readonly int _slots = slots;
-    private int _freeSlots = slots;
-    private long _freePages = memoryPages;
+    private readonly int _slots;
+    private readonly int _maxQueue;
+    private readonly TimeProvider _time;
+    private readonly ITimer _round;
+    private int _freeSlots;
+    private long _freePages;
+    private long? _lastRound;
+    private bool _isRoundDue;
     private bool _closed;
+
+    /// <param name="slots">Streams at once; above 0.</param>
+    /// <param name="memoryPages">Pages of memory for all of them; 0 where memory is not what bounds them.</param>
+    /// <param name="maxQueue">Most streams that wait; 0 for none.</param>
+    /// <param name="timeProvider">Clock of the rounds.</param>
+    public SlotQueue(int slots, long memoryPages, int maxQueue, TimeProvider timeProvider)
+    {
+        _slots = _freeSlots = slots;
+        _freePages = memoryPages;
+        _maxQueue = maxQueue;
+        _time = timeProvider;
+        _round = timeProvider.CreateTimer(
+            static state => ((SlotQueue)state!).TellPositions(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
 
     /// <summary>Slots that are free now.</summary>
     public int FreeSlots
@@ -44,13 +67,13 @@ internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
             if (_closed) throw Closed();
             var place = new Place(this, pages);
             if (_waiting.Count == 0 && TryAdmit(place)) return place;
-            if (_waiting.Count >= maxQueue)
+            if (_waiting.Count >= _maxQueue)
             {
                 throw new BackendException(
-                    BackendFailure.Overloaded, $"all {_slots} slots and {maxQueue} places in the queue are taken");
+                    BackendFailure.Overloaded, $"all {_slots} slots and {_maxQueue} places in the queue are taken");
             }
 
-            _waiting.AddLast(place);
+            place.Turn = _waiting.AddLast(place);
             place.Move(_waiting.Count);
             return place;
         }
@@ -64,6 +87,7 @@ internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
             _closed = true;
             foreach (Place place in _waiting) place.Refuse(Closed());
             _waiting.Clear();
+            _round.Dispose();
         }
     }
 
@@ -87,12 +111,31 @@ internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
                 _freeSlots++;
                 _freePages += place.Pages;
             }
-            else
+            else if (place.Turn is { List: not null } turn)
             {
-                _waiting.Remove(place);
+                _waiting.Remove(turn);
             }
 
             while (_waiting.First is { } first && TryAdmit(first.Value)) _waiting.RemoveFirst();
+            PlanRound();
+        }
+    }
+
+    /// <summary>Under the lock: positions may be others than were told.</summary>
+    private void PlanRound()
+    {
+        if (_isRoundDue || _waiting.Count == 0) return;
+        _isRoundDue = true;
+        TimeSpan left = _lastRound is { } last ? Interval - _time.GetElapsedTime(last) : TimeSpan.Zero;
+        _round.Change(left > TimeSpan.Zero ? left : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+    }
+
+    private void TellPositions()
+    {
+        lock (_gate)
+        {
+            _isRoundDue = false;
+            _lastRound = _time.GetTimestamp();
             int position = 0;
             foreach (Place waiting in _waiting) waiting.Move(++position);
         }
@@ -108,8 +151,11 @@ internal sealed class SlotQueue(int slots, long memoryPages, int maxQueue)
         /// <summary>Memory that it stands for.</summary>
         public int Pages { get; } = pages;
 
-        /// <summary>0 with a slot; else its place in the queue, 1 for the next.</summary>
+        /// <summary>0 with a slot; else its place in the queue as it was last told, 1 for the next.</summary>
         public int Position => Volatile.Read(ref _position);
+
+        /// <summary>Its place among those that wait. Under the queue's lock.</summary>
+        internal LinkedListNode<Place>? Turn { get; set; }
 
         /// <summary>Waits until the position is another than it was. Who looks late sees the newest only.</summary>
         /// <param name="seen">Position that the caller knows; above 0.</param>

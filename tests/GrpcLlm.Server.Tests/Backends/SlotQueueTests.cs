@@ -1,15 +1,18 @@
 using GrpcLlm.Server.Backends;
+using GrpcLlm.Server.Tests.Testing;
 
 namespace GrpcLlm.Server.Tests.Backends;
 
 public sealed class SlotQueueTests
 {
+    private readonly FakeTimeProvider _time = new();
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
     public void Enter_SlotsFree_HasOneAtOnce()
     {
-        var queue = new SlotQueue(2, 100, 0);
+        SlotQueue queue = Queue(2, 100, 0);
         using SlotQueue.Place first = queue.Enter(1);
         using SlotQueue.Place second = queue.Enter(1);
         first.Position.ShouldBe(0);
@@ -20,7 +23,7 @@ public sealed class SlotQueueTests
     [Fact]
     public void Enter_QueueFull_IsOverloaded()
     {
-        var queue = new SlotQueue(1, 100, 1);
+        SlotQueue queue = Queue(1, 100, 1);
         using SlotQueue.Place first = queue.Enter(1);
         using SlotQueue.Place second = queue.Enter(1);
         Should.Throw<BackendException>(() => queue.Enter(1)).Failure.ShouldBe(BackendFailure.Overloaded);
@@ -30,13 +33,14 @@ public sealed class SlotQueueTests
     [Fact]
     public void Dispose_Slot_AdmitsInOrderAndMovesTheRestUp()
     {
-        var queue = new SlotQueue(1, 100, 3);
+        SlotQueue queue = Queue(1, 100, 3);
         SlotQueue.Place first = queue.Enter(1);
         SlotQueue.Place[] waiting = [queue.Enter(1), queue.Enter(1), queue.Enter(1)];
         waiting.Select(place => place.Position).ShouldBe([1, 2, 3]);
         first.Dispose();
         waiting.Select(place => place.Position).ShouldBe([0, 1, 2]);
         waiting[1].Dispose();
+        _time.Advance(SlotQueue.Interval);
         waiting.Where(place => place != waiting[1]).Select(place => place.Position).ShouldBe([0, 1]);
         waiting[0].Dispose();
         waiting[2].Position.ShouldBe(0);
@@ -47,7 +51,7 @@ public sealed class SlotQueueTests
     [Fact]
     public void Dispose_Twice_GivesBackOnce()
     {
-        var queue = new SlotQueue(2, 100, 0);
+        SlotQueue queue = Queue(2, 100, 0);
         SlotQueue.Place place = queue.Enter(1);
         place.Dispose();
         place.Dispose();
@@ -57,7 +61,7 @@ public sealed class SlotQueueTests
     [Fact]
     public void Enter_MemoryTaken_WaitsAndIsNotOvertaken()
     {
-        var queue = new SlotQueue(10, 10, 10);
+        SlotQueue queue = Queue(10, 10, 10);
         SlotQueue.Place half = queue.Enter(6);
         using SlotQueue.Place large = queue.Enter(8);
         using SlotQueue.Place small = queue.Enter(1);
@@ -71,7 +75,7 @@ public sealed class SlotQueueTests
     [Fact]
     public async Task MovedFrom_PositionChanges_HearsOfIt()
     {
-        var queue = new SlotQueue(1, 100, 3);
+        SlotQueue queue = Queue(1, 100, 3);
         SlotQueue.Place first = queue.Enter(1);
         SlotQueue.Place second = queue.Enter(1);
         using SlotQueue.Place third = queue.Enter(1);
@@ -87,11 +91,12 @@ public sealed class SlotQueueTests
     [Fact]
     public async Task MovedFrom_SeveralMovesUnseen_TellsTheNewest()
     {
-        var queue = new SlotQueue(1, 100, 5);
+        SlotQueue queue = Queue(1, 100, 5);
         using SlotQueue.Place holder = queue.Enter(1);
         SlotQueue.Place[] waiting = [queue.Enter(1), queue.Enter(1), queue.Enter(1)];
         waiting[0].Dispose();
         waiting[1].Dispose();
+        _time.Advance(SlotQueue.Interval);
         (await waiting[2].MovedFromAsync(3, Token)).ShouldBe(1);
         waiting[2].Dispose();
     }
@@ -99,7 +104,7 @@ public sealed class SlotQueueTests
     [Fact]
     public async Task Close_SomeWait_TheyFailAndNobodyEnters()
     {
-        var queue = new SlotQueue(1, 100, 5);
+        SlotQueue queue = Queue(1, 100, 5);
         using SlotQueue.Place holder = queue.Enter(1);
         using SlotQueue.Place waiting = queue.Enter(1);
         Task<int?> moved = waiting.MovedFromAsync(1, Token).AsTask();
@@ -107,4 +112,72 @@ public sealed class SlotQueueTests
         (await Should.ThrowAsync<BackendException>(() => moved)).Failure.ShouldBe(BackendFailure.Unavailable);
         Should.Throw<BackendException>(() => queue.Enter(1)).Failure.ShouldBe(BackendFailure.Unavailable);
     }
+
+    [Fact]
+    public void Dispose_SeveralMoveUp_TellsAtOnceAndThenInRounds()
+    {
+        SlotQueue queue = Queue(1, 100, 5);
+        using SlotQueue.Place holder = queue.Enter(1);
+        SlotQueue.Place[] waiting = [queue.Enter(1), queue.Enter(1), queue.Enter(1), queue.Enter(1)];
+
+        waiting[0].Dispose();
+        waiting[3].Position.ShouldBe(3);
+        waiting[1].Dispose();
+        _time.Advance(0.9 * SlotQueue.Interval);
+        waiting[3].Position.ShouldBe(3);
+        _time.Advance(0.1 * SlotQueue.Interval);
+        waiting[3].Position.ShouldBe(2);
+        _time.ArmedTimers.ShouldBe(0);
+
+        _time.Advance(SlotQueue.Interval);
+        waiting[2].Dispose();
+        waiting[3].Position.ShouldBe(1);
+        waiting[3].Dispose();
+    }
+
+    [Fact]
+    public void Dispose_HolderWhilePositionsAreNotTold_NextHasTheSlotAtOnce()
+    {
+        SlotQueue queue = Queue(1, 100, 5);
+        SlotQueue.Place holder = queue.Enter(1);
+        SlotQueue.Place[] waiting = [queue.Enter(1), queue.Enter(1), queue.Enter(1)];
+        waiting[0].Dispose();
+        waiting[1].Dispose();
+
+        holder.Dispose();
+
+        waiting[2].Position.ShouldBe(0);
+        waiting[2].Dispose();
+    }
+
+    [Fact]
+    public void Dispose_WholeQueueLeaves_TellsPositionsOfFewRounds()
+    {
+        const int length = 1024;
+        SlotQueue queue = Queue(1, length + 1, length);
+        using SlotQueue.Place holder = queue.Enter(1);
+        List<SlotQueue.Place> waiting = [.. Enumerable.Range(0, length).Select(_ => queue.Enter(1))];
+        int[] told = [.. waiting.Select(place => place.Position)];
+
+        // They leave within two intervals.
+        int notifications = 0;
+        for (int i = 0; i < length; i++)
+        {
+            waiting[i].Dispose();
+            _time.Advance(2 * SlotQueue.Interval / length);
+            for (int j = i + 1; j < length; j++)
+            {
+                if (waiting[j].Position == told[j]) continue;
+                told[j] = waiting[j].Position;
+                notifications++;
+            }
+        }
+
+        notifications.ShouldBeLessThanOrEqualTo(3 * length);
+        queue.Waiting.ShouldBe(0);
+        _time.Advance(SlotQueue.Interval);
+        _time.ArmedTimers.ShouldBe(0);
+    }
+
+    private SlotQueue Queue(int slots, long memoryPages, int maxQueue) => new(slots, memoryPages, maxQueue, _time);
 }

@@ -42,7 +42,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
     /// <param name="name">Name in configuration.</param>
     /// <param name="options">Valid by their annotations.</param>
     /// <param name="logger">Hears what was loaded; null for nobody.</param>
-    /// <param name="timeProvider">Clock for how long loading took.</param>
+    /// <param name="timeProvider">Clock of the queue, and for how long loading took.</param>
     /// <param name="kernels">The arithmetic; null for the fastest.</param>
     /// <exception cref="EmbeddedModelException">The model cannot be used, or the options do not fit it.</exception>
     public EmbeddedBackend(
@@ -59,7 +59,7 @@ internal sealed partial class EmbeddedBackend : IBackend, IAsyncDisposable
         {
             _contextWindow = ContextWindowOf(options);
             KvPagePool pages = CreatePool(options, out int maxPages);
-            _slots = new SlotQueue(options.MaxConcurrent, maxPages, options.MaxQueue);
+            _slots = new SlotQueue(options.MaxConcurrent, maxPages, options.MaxQueue, timeProvider);
             _engine = new BatchEngine(name, _model, kernels, pages, threads, _contextWindow);
         }
         catch

@@ -34,7 +34,7 @@ internal sealed class SimulatorBackend(string name, SimulatorOptions options, Ti
     private readonly SimulatorFaults _faults = new(options.Faults);
     private readonly int _slotCount = options.MaxConcurrent > 0 ? options.MaxConcurrent : int.MaxValue;
     private readonly SlotQueue _slots = new(
-        options.MaxConcurrent > 0 ? options.MaxConcurrent : int.MaxValue, memoryPages: 0, options.MaxQueue);
+        options.MaxConcurrent > 0 ? options.MaxConcurrent : int.MaxValue, memoryPages: 0, options.MaxQueue, timeProvider);
 
     private long _withoutSeed = -1;
 
