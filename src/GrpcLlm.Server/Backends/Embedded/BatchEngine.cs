@@ -20,11 +20,14 @@ internal sealed class BatchEngine : IAsyncDisposable
         Pages = pages;
         _runner = new BatchRunner(name, model, kernels, threads, context);
         _loop = new StepLoop<Generation>($"{name} 0", _runner.Round);
-        _ = WarmUpAsync(model);
+        WarmUp = WarmUpAsync(model);
     }
 
     /// <summary>Memory for keys and values.</summary>
     public KvPagePool Pages { get; }
+
+    /// <summary>Completes when the first tokens are drawn, or the engine was stopped before; never fails for that.</summary>
+    internal Task WarmUp { get; }
 
     /// <summary>Lets a stream take part in the next round.</summary>
     public void Enqueue(Generation generation) => _loop.Enqueue(generation);

@@ -16,6 +16,15 @@ public sealed class EmbeddedBackendTests : IAsyncDisposable
     public ValueTask DisposeAsync() => _backend.DisposeAsync();
 
     [Fact]
+    public async Task Construct_WarmUp_LeavesNoPagesBehind()
+    {
+        await _backend.Engine.WarmUp;
+
+        _backend.Engine.Pages.PagesInUse.ShouldBe(0);
+        _backend.Engine.Pages.PagesCached.ShouldBe(0);
+    }
+
+    [Fact]
     public async Task Generate_Greedy_GivesReferenceText()
     {
         ReferencePrompt reference = TestModels.Vectors(TestModels.Default).Prompts[0];
