@@ -10,7 +10,7 @@ namespace GrpcLlm.Server.Grpc;
 /// Refuses what ASP.NET Core would take for a call of ours although gRPC over HTTP/2 says otherwise. Paths are
 /// case-sensitive and never escaped: routing matches them loosely, and a mesh that allows or denies methods by path would
 /// be passed by another spelling. Only protobuf is spoken: the framework would read a message of any other
-/// <c>application/grpc+…</c> as one. Stateless and thread-safe.
+/// <c>application/grpc+…</c> as one. The messages themselves go through a <see cref="PrefixReader"/>. Stateless and thread-safe.
 /// </summary>
 internal static class StrictRequests
 {
@@ -25,6 +25,7 @@ internal static class StrictRequests
             return Refuse(context, StatusCodes.Status200OK, StatusCode.Unimplemented, "Paths are case-sensitive, without escapes.");
         if (IsOtherCodec(context.Request.ContentType))
             return Refuse(context, StatusCodes.Status415UnsupportedMediaType, StatusCode.Internal, "Messages must be protobuf.");
+        PrefixReader.Watch(context);
         return next(context);
     }
 

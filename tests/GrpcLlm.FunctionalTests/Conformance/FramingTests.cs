@@ -33,7 +33,7 @@ public sealed class FramingTests
     /// connect: server-stream/no-request, server-stream/multiple-requests, incomplete-message, incomplete-message-prefix.
     /// The suite asks for UNIMPLEMENTED where the number of messages is wrong, after gRPC's status code page
     /// (cardinality violation); Grpc.AspNetCore answers INTERNAL, and a middleware cannot know better, since only the
-    /// framework reads the body. Reserved flags and a length beyond 2^31-1 make it throw: UNKNOWN.
+    /// framework reads the body. None of it is an error of the server, so a client cannot fill its log.
     /// </summary>
     [Theory]
     [InlineData("none", StatusCode.Internal)]
@@ -43,8 +43,8 @@ public sealed class FramingTests
     [InlineData("half a prefix", StatusCode.Internal)]
     [InlineData("prefix alone", StatusCode.Internal)]
     [InlineData("cut off", StatusCode.Internal)]
-    [InlineData("reserved flags", StatusCode.Unknown)]
-    [InlineData("length beyond int", StatusCode.Unknown)]
+    [InlineData("reserved flags", StatusCode.Internal)]
+    [InlineData("length beyond int", StatusCode.Internal)]
     [InlineData("length far too long", StatusCode.ResourceExhausted)]
     public async Task BodyThatIsNotOneMessage_IsRefusedOnceAndBilledToTheClient(string shape, StatusCode status)
     {
@@ -58,7 +58,27 @@ public sealed class FramingTests
         answer.Messages.ShouldBeEmpty();
         (await server.Logs.NextUsageAsync()).GetProperty("error_reason").GetString().ShouldBe("INVALID_REQUEST");
         server.Logs.UsageWaiting.ShouldBe(0);
+        server.Logs.Errors.ShouldBeEmpty();
         (await RawCall.OfAsync(server)).Status.ShouldBe(StatusCode.OK);
+    }
+
+    /// <summary>Likewise for other methods, and behind a message that was in order.</summary>
+    [Theory]
+    [InlineData(Paths.ListModels, 0)]
+    [InlineData("/grpc.health.v1.Health/Check", 0)]
+    [InlineData("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", 1)]
+    public async Task ReservedFlags_AreNoErrorOfTheServer(string path, int messagesBefore)
+    {
+        await using var server = await LlmServer.StartAsync(ScriptedBackend.Text("a"));
+        await using var connection = await RawHttp2Connection.ConnectAsync(server.Address);
+        var stream = await connection.OpenAsync(RawHttp2Connection.Fields(path), isWhole: false);
+        for (var message = 0; message < messagesBefore; message++)
+            await stream.SendAsync(RawHttp2Connection.Message([]), isLast: false);
+
+        await stream.SendAsync(RawHttp2Connection.Message([], flags: 2), isLast: true);
+
+        (await stream.Ended).Status.ShouldBe(StatusCode.Internal);
+        server.Logs.Errors.ShouldBeEmpty();
     }
 
     /// <summary>A message of no bytes is a message: the request with every field at its default, which names the input.</summary>
