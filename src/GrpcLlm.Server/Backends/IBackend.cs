@@ -61,7 +61,9 @@ internal interface IBackend
     /// with exactly one <see cref="BackendEventKind.Finished"/>; a sequence that ends without one was truncated, or cancelled.
     /// Disposing the enumerator, or cancelling, stops the model at once.
     /// </summary>
-    /// <param name="call">The validated request and what routing added to it.</param>
+    /// <param name="call">
+    /// The validated request and what routing added to it. The request is there until the first delta was read, not longer.
+    /// </param>
     /// <param name="cancellationToken">Ends the generation; reaches the upstream socket where there is one.</param>
     /// <exception cref="BackendException">The backend failed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; the sequence may as well just end.</exception>
@@ -77,6 +79,16 @@ internal interface IBackend
 /// <param name="Model">The backend's own name of the model.</param>
 internal sealed record BackendCall(GenerateRequest Request, string Model)
 {
+    private GenerateRequest? _request = Request;
+
+    /// <summary>The caller's request, valid by <see cref="RequestValidator"/>. Never modified.</summary>
+    /// <exception cref="InvalidOperationException">It was released.</exception>
+    public GenerateRequest Request
+    {
+        get => _request ?? throw new InvalidOperationException("The request was released with the first token.");
+        init => _request = value;
+    }
+
     /// <summary>One of <see cref="IBackend.Keys"/>; null: the first, if there are any.</summary>
     public ApiKey? Key { get; init; }
 
@@ -95,6 +107,15 @@ internal sealed record BackendCall(GenerateRequest Request, string Model)
     /// </summary>
     public uint? MaxOutputTokens { get; init; } =
         Request.Limits is { HasMaxOutputTokens: true } limits ? limits.MaxOutputTokens : null;
+
+    /// <summary>
+    /// Lets go of the request, of this call and not of its copies: no other attempt follows, and whoever streams the answer
+    /// keeps the call.
+    /// </summary>
+    public void ReleaseRequest() => _request = null;
+
+    // Never the prompt.
+    public override string ToString() => Model;
 }
 
 /// <summary>A count of input tokens.</summary>

@@ -10,63 +10,62 @@ namespace GrpcLlm.Server.Grpc;
 
 /// <summary>
 /// The time of one call before its first token: it is admitted, perhaps after a wait in the queue, then its answer is
-/// opened. Gauges and progress say which. Disposing it frees the place and settles what was used. Not thread-safe.
+/// opened. Gauges and progress say which. Holds the request, so nothing that lasts as long as the stream may hold this. Not
+/// thread-safe.
 /// </summary>
 internal sealed class CallOpening(
     CallAdmission admission, BackendCall call, IReadOnlyList<ModelRoute> routes, GenerationRecord record,
-    CallStates states, CallLifetime lifetime) : IDisposable
+    CallStates states, CallLifetime lifetime, CallPlace place)
 {
-    private AdmittedCall? _admitted;
-    private uint _inputEstimate;
+    // Null: nobody wants to know.
+    private readonly CallProgress? _progress = call.Request.Output is { Progress: true } ? new CallProgress() : null;
 
-    /// <summary>What the call waits for; null: nobody wants to know.</summary>
-    public CallProgress? Progress { get; } = call.Request.Output is { Progress: true } ? new CallProgress() : null;
-
-    /// <summary>Counts the call's tokens against the tenant's; null: they are not limited.</summary>
-    public TokenMeter? Meter => _admitted?.Tokens;
-
-    /// <summary>Admits the call and gets its answer to the first token.</summary>
+    /// <summary>Admits the call and gets its answer to the first token; meanwhile tells progress to those who asked for it.</summary>
+    /// <param name="writer">Writes progress.</param>
     /// <exception cref="CallFailureException">It was refused, or no attempt brought a token.</exception>
     /// <returns>The answer; null: the call was told to stop.</returns>
-    public async Task<OpenedAnswer?> OpenAsync()
+    public async Task<OpenedAnswer?> OpenAsync(ChunkWriter writer)
+    {
+        var opened = AdmitAndOpenAsync();
+        if (_progress is not null)
+            await new ProgressSender(writer, _progress, lifetime, record.Clock.TimeProvider).SendUntilAsync(opened);
+        if (await opened is { } answer) return answer;
+        if (record.Attempts.Count > 0) record.UpstreamStopped(lifetime.SinceStop);
+        return null;
+    }
+
+    private async Task<OpenedAnswer?> AdmitAndOpenAsync()
     {
         var limited = call with { Tenant = record.Tenant.Name, MaxOutputTokens = record.Tenant.OutputLimit(call.MaxOutputTokens) };
         if (!await AdmitAsync(limited)) return null;
-        return await AnswerOpener.OpenAsync(routes, limited, record, states, Progress, lifetime.Token);
-    }
-
-    public void Dispose()
-    {
-        if (_admitted is not { } admitted) return;
-        if (admitted.Tokens is not null) admitted.Settle(record.UsedTokens(_inputEstimate));
-        admitted.Dispose();
+        return await AnswerOpener.OpenAsync(routes, limited, record, states, _progress, lifetime.Token);
     }
 
     /// <returns>False: the call was told to stop.</returns>
     private async ValueTask<bool> AdmitAsync(BackendCall limited)
     {
-        // Counted only for those whose tokens are limited.
-        if (record.Tenant.TokenBudget is not null) _inputEstimate = InputEstimate.Of(call.Request).Tokens;
         var since = record.Clock.ElapsedMicroseconds;
         var admitting = admission.AdmitAsync(
-            record.Tenant, _inputEstimate, limited.MaxOutputTokens, TimeLeft(since), TellPosition(), lifetime.Token);
+            record.Tenant, record.InputEstimate ?? 0, limited.MaxOutputTokens, TimeLeft(since), TellPosition(), lifetime.Token);
         if (!admitting.IsCompleted) states.Move(StreamState.Queued);
+        AdmittedCall? admitted;
         try
         {
-            _admitted = await admitting;
+            admitted = await admitting;
         }
         finally
         {
             record.QueueMicroseconds += record.Clock.ElapsedMicroseconds - since;
         }
 
-        if (_admitted is null) return false;
+        if (admitted is null) return false;
+        place.Take(admitted);
         states.Move(StreamState.WaitingForFirstToken);
-        Progress?.Report(ProgressPhase.Connecting, 0);
+        _progress?.Report(ProgressPhase.Connecting, 0);
         return true;
     }
 
-    private Action<uint>? TellPosition() => Progress is { } progress
+    private Action<uint>? TellPosition() => _progress is { } progress
         ? position => progress.Report(ProgressPhase.Queued, 0, position)
         : null;
 

@@ -38,8 +38,9 @@ internal sealed partial class GenerationService(
 
             // 2 validate: everything that is wrong, in one answer.
             var request = RequestValidator.Validate(received);
-            record.Request = request;
-            record.Labels = request.Labels;
+            received.Release();
+            record.InputEstimate = InputEstimate.Of(request).Tokens;
+            if (request.Labels.Count > 0) record.Labels = request.Labels;
             if (deployment.Content is { } policy) record.Content = new ContentCapture(policy, request);
 
             // 3 route: the ways to serve the model that can honour the request, in order. Before admission, so that a
@@ -52,14 +53,23 @@ internal sealed partial class GenerationService(
             var routes = RouteOrder.Of(ModelCatalog.RoutesFor(model, request, call.Metadata), Random.Shared.NextDouble);
 
             // From here on the call can be found, stopped and runs out of time.
-            using var lifetime = BeginLifetime(request, record.Clock, deployment.Options.Streaming, context);
+            var streaming = deployment.Options.Streaming;
+            using var lifetime = BeginLifetime(request, record.Clock, streaming, context);
             using var live = liveCalls.Add(record.Tenant, record.RequestId, lifetime);
+            using var reset = new StreamReset(context.GetHttpContext(), lifetime);
+            using var writer = new ChunkWriter(
+                stream, context.GetHttpContext().Response, reset, record, states, streaming.ClientStallTimeout);
+            using var place = new CallPlace(record);
+            var relay = new TokenRelay(request, writer, record, lifetime);
 
-            // 4 admit, 5 open, 6 relay: attempts end where tokens begin.
-            var failure = await AdmitOpenAndRelayAsync(
-                routes, call, record, states, lifetime, deployment.Options.Streaming, stream, context);
+            // 4 admit, 5 open: attempts end where tokens begin. A stream may be long, and does not keep its request.
+            var answer = await new CallOpening(admission, call, routes, record, states, lifetime, place).OpenAsync(writer);
 
-            // 7 finish: the last message is sent; the trailers mirror it.
+            // 6 relay.
+            var failure = await (answer is not null ? relay.RunAsync(answer, place.Meter) : relay.StopBeforeFirstTokenAsync());
+
+            // 7 finish: the last message is sent; the trailers mirror it, and tell the load without this call.
+            place.Dispose();
             if (failure is null) CallTrailers.WriteFinish(context, record);
             else End(context, record, failure);
         }
@@ -121,27 +131,6 @@ internal sealed partial class GenerationService(
             return await ModelListing.PageAsync(
                 lease.Deployment.Catalog, tenant, RequestValidator.Readable(received), context.CancellationToken);
         });
-
-    // Returns the failure of what was opened, or told to stop, rather than throw it: an exception costs more in each of the
-    // frames that it passes than all else that a cancel does there, and callers leave in thousands.
-    private async Task<CallFailureException?> AdmitOpenAndRelayAsync(
-        IReadOnlyList<ModelRoute> routes, BackendCall call, GenerationRecord record, CallStates states,
-        CallLifetime lifetime, StreamingOptions streaming, IServerStreamWriter<TokenChunk> stream, ServerCallContext context)
-    {
-        var request = call.Request;
-        var http = context.GetHttpContext();
-        using var reset = new StreamReset(http, lifetime);
-        using var writer = new ChunkWriter(stream, http.Response, reset, record, states, streaming.ClientStallTimeout);
-        var relay = new TokenRelay(request, writer, record, lifetime);
-        using var opening = new CallOpening(admission, call, routes, record, states, lifetime);
-
-        var opened = opening.OpenAsync();
-        if (opening.Progress is { } progress)
-            await new ProgressSender(writer, progress, lifetime, record.Clock.TimeProvider).SendUntilAsync(opened);
-        if (await opened is { } answer) return await relay.RunAsync(answer, opening.Meter);
-        if (record.Attempts.Count > 0) record.UpstreamStopped(lifetime.SinceStop);
-        return await relay.StopBeforeFirstTokenAsync();
-    }
 
     private GenerationRecord BeginRecord(Received<GenerateRequest> received, ServerCallContext context)
     {

@@ -18,8 +18,8 @@ internal sealed class Received<T>
         ByteCount = byteCount;
     }
 
-    /// <summary>The message; null if it cannot be read.</summary>
-    public T? Message { get; }
+    /// <summary>The message; null if it cannot be read, or was released.</summary>
+    public T? Message { get; private set; }
 
     /// <summary>Path of the field that cannot be read; empty where it is the message as a whole.</summary>
     public string Field { get; }
@@ -34,4 +34,7 @@ internal sealed class Received<T>
 
     public static Received<T> Unreadable(string field, string fault, int byteCount) =>
         new(null, field, fault, byteCount);
+
+    /// <summary>Lets go of the message: the framework keeps what it handed over for as long as the call lasts.</summary>
+    public void Release() => Message = null;
 }

@@ -47,10 +47,10 @@ internal static class AnswerAttempt
         Exception ending;
         try
         {
+            var call = plan.Call with { Model = planned.Route.Model, Key = planned.Lane.Key };
             List<BackendEvent>? atHand;
             await using (attempt.GiveUpWith(strategyToken))
             {
-                var call = plan.Call with { Model = planned.Route.Model, Key = planned.Lane.Key };
                 attempt.StartSpan(call);
                 events = planned.Lane.Backend.GenerateAsync(call, attempt.Token).GetAsyncEnumerator(attempt.Token);
                 atHand = await FirstTokenAsync(events, plan, attempt);
@@ -59,6 +59,7 @@ internal static class AnswerAttempt
             // A stream that was given up at the very moment of its first token serves nobody.
             if (atHand is not null && !attempt.Token.IsCancellationRequested)
             {
+                call.ReleaseRequest();
                 var arrival = plan.Clock.ElapsedMicroseconds;
                 attempt.Span?.FirstToken(arrival - (long)attempt.Log.StartUs);
                 return Outcome.FromResult(new OpenedAnswer(atHand, arrival, events) { Attempt = attempt });

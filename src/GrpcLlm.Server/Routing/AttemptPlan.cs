@@ -334,7 +334,7 @@ internal sealed class AttemptPlan
 
         // Given up, it had its input, unless it still waited for a slot; failed, only what it reported counts.
         if (outcome == AttemptOutcome.Cancelled && !attempt.IsQueued)
-            attempt.Log.Usage = AttemptUsage.CutShort(attempt.ReportedUsage, attempt.Opening ?? new BackendOpening(), 0, Call.Request);
+            attempt.Log.Usage = AttemptUsage.CutShort(attempt.ReportedUsage, attempt.Opening ?? new BackendOpening(), 0, _record.InputEstimate);
         else if (attempt.ReportedUsage is { } usage) attempt.Log.Usage = usage;
         attempt.IsQueued = false;
         attempt.Log.Outcome = outcome;

@@ -13,8 +13,8 @@ internal static class AttemptUsage
     /// <param name="reported">The last report; null: none came.</param>
     /// <param name="opening">What was told before the first token.</param>
     /// <param name="received">Output tokens that arrived.</param>
-    /// <param name="request">What to estimate unknown input by; null: it stays unknown.</param>
-    public static Usage CutShort(Usage? reported, BackendOpening opening, uint received, GenerateRequest? request)
+    /// <param name="inputEstimate">Stands for input that nobody told; null: it stays unknown.</param>
+    public static Usage CutShort(Usage? reported, BackendOpening opening, uint received, uint? inputEstimate)
     {
         var usage = reported?.Clone() ?? new Usage();
         var inputSource = usage.HasInputTokens ? usage.Source : opening.TokenCountSource;
@@ -25,9 +25,9 @@ internal static class AttemptUsage
             usage.Source = opening.TokenCountSource;
         }
 
-        if (!usage.HasInputTokens && request is not null)
+        if (!usage.HasInputTokens && inputEstimate is { } estimate)
         {
-            usage.InputTokens = InputEstimate.Of(request).Tokens;
+            usage.InputTokens = estimate;
             usage.Source = inputSource = UsageSource.Estimated;
         }
 

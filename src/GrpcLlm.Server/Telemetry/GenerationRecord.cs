@@ -1,4 +1,4 @@
-using Google.Protobuf.Collections;
+using System.Collections.ObjectModel;
 using GrpcLlm.Server.Admission;
 using GrpcLlm.Server.Backends;
 using GrpcLlm.V1;
@@ -49,8 +49,8 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>Told what is sent, for load reports; null in tests of the record alone.</summary>
     public LoadMonitor? Load { get; init; }
 
-    /// <summary>What was asked, once it is known to be valid; unknown input tokens are estimated by it.</summary>
-    public GenerateRequest? Request { get; set; }
+    /// <summary>Stands for input tokens that nobody tells; null until the request is known to be valid.</summary>
+    public uint? InputEstimate { get; set; }
 
     /// <summary>Price of the model; null: no cost is told.</summary>
     public Price? Price { get; set; }
@@ -59,7 +59,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     public ContentCapture? Content { get; set; }
 
     /// <summary>The request's labels.</summary>
-    public MapField<string, string> Labels { get; set; } = [];
+    public IReadOnlyDictionary<string, string> Labels { get; set; } = ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>Attempts so far, oldest first.</summary>
     public List<Attempt> Attempts { get; } = new(1);
@@ -239,15 +239,14 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// Tokens that the call used over all its attempts, as far as they are known. An attempt that was given up has had its
     /// input; one that failed is charged for what it reported.
     /// </summary>
-    /// <param name="inputEstimate">Stands for input tokens that nobody told.</param>
-    public long UsedTokens(uint inputEstimate)
+    public long UsedTokens()
     {
         var used = 0L;
         foreach (var attempt in Attempts)
         {
             var usage = attempt.Outcome == AttemptOutcome.Served ? FinalUsage : attempt.Usage;
             if (usage is null && attempt.Outcome == AttemptOutcome.Failed) continue;
-            used += usage is { HasInputTokens: true } ? usage.InputTokens : inputEstimate;
+            used += usage is { HasInputTokens: true } ? usage.InputTokens : InputEstimate ?? 0;
             used += usage?.OutputTokens ?? 0;
         }
 
@@ -264,7 +263,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
 
         var serves = ServingAttempt is not null;
         if (!serves && Attempts.LastOrDefault() is { Outcome: AttemptOutcome.Cancelled, Usage: { } givenUp }) return givenUp.Clone();
-        return AttemptUsage.CutShort(ReportedUsage, Opening, ReceivedTokens, serves ? Request : null);
+        return AttemptUsage.CutShort(ReportedUsage, Opening, ReceivedTokens, serves ? InputEstimate : null);
     }
 
     private (Usage Usage, Timing Timing, decimal? Cost) BuildFinal()

@@ -84,7 +84,8 @@ internal sealed class Ground : IAsyncDisposable
 
     private async IAsyncEnumerable<BackendEvent> Play(BackendCall call, [EnumeratorCancellation] CancellationToken token)
     {
-        if (call.Request.Prompt == "good")
+        var prompt = call.Request.Prompt;
+        if (prompt == "good")
         {
             yield return BackendEvent.TextDelta("begin");
             await _attackOver.Task.WaitAsync(token);
@@ -97,13 +98,13 @@ internal sealed class Ground : IAsyncDisposable
         _starts.Writer.TryWrite(true);
         try
         {
-            if (call.Request.Prompt == "long")
+            if (prompt == "long")
             {
                 var word = BackendEvent.TextDelta(new string('w', 1000));
                 for (var count = 0; count < 10_000; count++) yield return word;
             }
 
-            if (call.Request.Prompt != "silent") yield return BackendEvent.TextDelta("first");
+            if (prompt != "silent") yield return BackendEvent.TextDelta("first");
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token);
         }
         finally

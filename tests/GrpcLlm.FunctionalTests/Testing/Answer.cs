@@ -61,9 +61,11 @@ internal sealed class Answer
     }
 
     /// <summary>Reads a call to its end.</summary>
-    public static async Task<Answer> OfAsync(AsyncServerStreamingCall<TokenChunk> call)
+    /// <param name="call">The call.</param>
+    /// <param name="read">What was read of it before.</param>
+    public static async Task<Answer> OfAsync(AsyncServerStreamingCall<TokenChunk> call, params TokenChunk[] read)
     {
-        var chunks = new List<TokenChunk>();
+        var chunks = new List<TokenChunk>(read);
         try
         {
             while (await call.ResponseStream.MoveNext(TestContext.Current.CancellationToken))

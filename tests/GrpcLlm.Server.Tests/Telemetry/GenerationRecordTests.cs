@@ -81,7 +81,7 @@ public sealed class GenerationRecordTests
     [Fact]
     public void Usage_ServedWithoutInputTold_EstimatesIt_AndIsNoMoreCertain()
     {
-        _record.Request = new GenerateRequest { Prompt = new string('p', 400) };
+        _record.InputEstimate = 100;
         _record.Opening = new BackendOpening { TokenCountSource = UsageSource.Counted };
         _record.Attempts.Add(new Attempt { Number = 1, Outcome = AttemptOutcome.Served });
         _record.TokensArrived(9, 1, isReasoning: false);
@@ -156,8 +156,10 @@ public sealed class GenerationRecordTests
         _record.Attempts.Add(new Attempt { Number = 4, Outcome = AttemptOutcome.Served });
         _record.TokensArrived(5, 1, isReasoning: false);
 
+        _record.InputEstimate = 100;
+
         // Nothing for the first; input as told; input as estimated; the same and five tokens.
-        _record.UsedTokens(inputEstimate: 100).ShouldBe(0 + 7 + 100 + 100 + 5);
+        _record.UsedTokens().ShouldBe(0 + 7 + 100 + 100 + 5);
     }
 
     [Fact]

@@ -197,7 +197,7 @@ public sealed class ServerMetricsTests : IDisposable
     public void Labels_AndRequestIds_AreInNoAttribute()
     {
         var record = Served(new Usage { OutputTokens = 9, Source = UsageSource.Reported });
-        record.Labels["project"] = "secret-label";
+        record.Labels = new Dictionary<string, string> { ["project"] = "secret-label" };
 
         _measured.Metrics.CallEnded(record);
 

@@ -16,7 +16,7 @@ public sealed class UsageRecordLogTests
         var record = Record();
         record.Model = "m";
         record.Tenant = new Tenant("team \"a\"");
-        record.Labels["project"] = "x\ny";
+        record.Labels = new Dictionary<string, string> { ["project"] = "x\ny" };
         record.Opening = new BackendOpening { InputTokens = 5, TokenCountSource = UsageSource.Counted };
         record.TokensArrived(2, 3, isReasoning: false);
         record.MessageSent(new TokenChunk { Sequence = 1, Text = "answer-text", TokenCount = 2, ElapsedUs = 4 });
@@ -103,7 +103,7 @@ public sealed class UsageRecordLogTests
     public void Record_OfHostileNames_IsOneLineOfJson()
     {
         var record = Record();
-        record.Labels["k"] = "\"}\u0000\u001b[2J\ud800";
+        record.Labels = new Dictionary<string, string> { ["k"] = "\"}\u0000\u001b[2J\ud800" };
         record.Opening = new BackendOpening { Model = "m\r\nfake: line", ResponseId = "\u2028" };
         record.Attempts.Add(new Attempt { Backend = "b\n", KeyLabel = "\u0007" });
 
@@ -118,7 +118,7 @@ public sealed class UsageRecordLogTests
     {
         var logger = new Logger();
         var record = Record();
-        record.Labels["k"] = "a\r\nb\u2028c";
+        record.Labels = new Dictionary<string, string> { ["k"] = "a\r\nb\u2028c" };
 
         new UsageRecordLog(logger).Write(record);
 
