@@ -49,6 +49,8 @@ internal static class StrictRequests
 
     private static Task Refuse(HttpContext context, int httpStatus, StatusCode status, string message)
     {
+        // No endpoint of ours was called, so nobody keeps books of it.
+        context.SetEndpoint(null);
         var response = context.Response;
         response.StatusCode = httpStatus;
         response.ContentType = GrpcType;

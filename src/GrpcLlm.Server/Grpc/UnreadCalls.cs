@@ -13,17 +13,10 @@ namespace GrpcLlm.Server.Grpc;
 /// </summary>
 internal sealed class UnreadCalls(CallBooks books)
 {
-    /// <summary>Passes a request on, and accounts for it if nobody else did.</summary>
-    public async Task InvokeAsync(HttpContext context, RequestDelegate next)
+    /// <summary>Accounts for a call that ended, if nobody else did.</summary>
+    public void CallEnded(HttpContext context)
     {
-        try
-        {
-            await next(context);
-        }
-        finally
-        {
-            if (IsGenerate(context) && context.Features.Get<GenerationRecord>() is null) Close(context);
-        }
+        if (IsGenerate(context) && context.Features.Get<GenerationRecord>() is null) Close(context);
     }
 
     // A request that is no gRPC gets an HTTP status of its own, and is no call.

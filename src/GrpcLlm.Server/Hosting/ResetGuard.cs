@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using GrpcLlm.Server.Telemetry;
 using Microsoft.AspNetCore.Connections.Features;
 
 namespace GrpcLlm.Server.Hosting;
@@ -13,7 +14,7 @@ namespace GrpcLlm.Server.Hosting;
 /// A call counts that was broken off before anything was sent, within <see cref="Early"/>. Who hedges breaks off every
 /// other call at most; so a connection is ended for more than three in four.
 /// </remarks>
-internal sealed class ResetGuard(TimeProvider time)
+internal sealed class ResetGuard
 {
     /// <summary>A call that its client gives up is given up later than that.</summary>
     public static readonly TimeSpan Early = TimeSpan.FromSeconds(1);
@@ -26,23 +27,15 @@ internal sealed class ResetGuard(TimeProvider time)
 
     private readonly ConditionalWeakTable<IConnectionLifetimeFeature, Counts> _connections = [];
 
-    /// <summary>Passes a call on, and counts how it ended.</summary>
-    public async Task InvokeAsync(HttpContext context, RequestDelegate next)
+    /// <summary>Counts how a call ended.</summary>
+    /// <param name="context">The call.</param>
+    /// <param name="clock">Its clock.</param>
+    public void CallEnded(HttpContext context, CallClock clock)
     {
-        var begun = time.GetTimestamp();
-        try
-        {
-            await next(context);
-        }
-        finally
-        {
-            if (context.Features.Get<IConnectionLifetimeFeature>() is { } connection)
-            {
-                var broken = context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted
-                    && time.GetElapsedTime(begun) < Early;
-                if (_connections.GetValue(connection, static _ => new Counts()).IsTooMuch(broken)) connection.Abort();
-            }
-        }
+        if (context.Features.Get<IConnectionLifetimeFeature>() is not { } connection) return;
+        var broken = context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted
+            && clock.ElapsedMicroseconds < Early.TotalMicroseconds;
+        if (_connections.GetValue(connection, static _ => new Counts()).IsTooMuch(broken)) connection.Abort();
     }
 
     private sealed class Counts

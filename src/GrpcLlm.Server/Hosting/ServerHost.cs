@@ -144,19 +144,28 @@ internal static class ServerHost
     {
         var time = app.Services.GetRequiredService<TimeProvider>();
         var unreadCalls = app.Services.GetRequiredService<UnreadCalls>();
+        var resetGuard = app.Services.GetRequiredService<ResetGuard>();
         var services = new RootServices(app.Services);
 
-        // First of all, so that the clock starts before anything else is done.
-        app.Use((context, next) =>
+        // First of all, so that the clock starts before anything else is done. Whatever waits for the end of a call waits
+        // here: the frame of an await lasts as long as a stream.
+        app.Use(async (context, next) =>
         {
-            context.Features.Set(new CallClock(time));
+            var clock = new CallClock(time);
+            context.Features.Set(clock);
             context.Features.Set<IServiceProvidersFeature>(services);
-            return next(context);
+            try
+            {
+                await next(context);
+            }
+            finally
+            {
+                resetGuard.CallEnded(context, clock);
+                unreadCalls.CallEnded(context);
+            }
         });
-        app.Use(app.Services.GetRequiredService<ResetGuard>().InvokeAsync);
         app.Use(ServerSpan.RunAsync);
         app.Use(StrictRequests.InvokeAsync);
-        app.Use(unreadCalls.InvokeAsync);
         app.MapGrpcService<GenerationService>();
         app.MapGrpcService<HealthService>();
         app.MapGrpcService<ReflectionService>();
