@@ -54,21 +54,11 @@ internal sealed class TokenRelay
     /// <param name="meter">Counts its tokens against the tenant's; null: they are not limited.</param>
     /// <returns>Why it failed, what had arrived being delivered; null: it finished.</returns>
     /// <exception cref="CallFailureException">A message could not be written: most often the client has gone.</exception>
-    public async Task<CallFailureException?> RunAsync(OpenedAnswer answer, TokenMeter? meter = null)
+    public Task<CallFailureException?> RunAsync(OpenedAnswer answer, TokenMeter? meter = null)
     {
         _meter = meter;
         _answer = answer;
-        try
-        {
-            await HandleAtHandAsync(answer);
-            await PumpAsync();
-        }
-        finally
-        {
-            await StopReadingAsync();
-        }
-
-        return _failure;
+        return PumpAsync();
     }
 
     /// <summary>Ends a call that was told to stop before its first token.</summary>
@@ -77,8 +67,7 @@ internal sealed class TokenRelay
     public async Task<CallFailureException?> StopBeforeFirstTokenAsync()
     {
         await StopAsync();
-        await PumpAsync();
-        return _failure;
+        return await PumpAsync();
     }
 
     // By itself, so that the pieces are not kept for as long as the answer lasts.
@@ -87,44 +76,53 @@ internal sealed class TokenRelay
         foreach (var piece in answer.TakeAtHand()) await HandleAsync(piece, answer.Arrival);
     }
 
-    private async Task PumpAsync()
+    // One frame for all: it lasts as long as the stream.
+    private async Task<CallFailureException?> PumpAsync()
     {
-        while (true)
+        try
         {
-            while (!_writer.IsBusy && IsDue) Write();
-            if (!_ended && !_reading && _queue.HasRoom) StartReading();
-
-            // Events that came together are handed on together; what has to be waited for holds nothing back.
-            if (!_writer.IsBusy && !(_reading && _read.IsCompleted)) _writer.Flush();
-            if (_ended && !_writer.IsBusy) return;
-
-            // The common case first: the client keeps up, and the next event is all there is to wait for. It is awaited here,
-            // not by a method of its own, so that nothing is allocated for a token.
-            if (_reading && (_read.IsCompleted || (_queue.IsEmpty && !_writer.IsBusy)))
+            if (_answer is not null) await HandleAtHandAsync(_answer);
+            while (true)
             {
-                // A read is consumed once, whatever comes of it.
-                var read = _read;
-                _reading = false;
-                _wasAtHand = read.IsCompletedSuccessfully;
-                Exception? broken = null;
-                var any = false;
-                var since = _wasAtHand ? 0 : _record.Clock.ElapsedMicroseconds;
-                try
-                {
-                    any = await read;
-                }
-                catch (Exception exception) when (IsEnd(exception))
-                {
-                    broken = exception;
-                }
+                while (!_writer.IsBusy && IsDue) Write();
+                if (!_ended && !_reading && _queue.HasRoom) StartReading();
 
-                var arrival = _record.Clock.ElapsedMicroseconds;
-                if (!_wasAtHand) _record.WaitingMicroseconds += arrival - since;
-                await (broken is null ? HandleReadAsync(any, arrival) : HandleEndAsync(broken));
+                // Events that came together are handed on together; what has to be waited for holds nothing back.
+                if (!_writer.IsBusy && !(_reading && _read.IsCompleted)) _writer.Flush();
+                if (_ended && !_writer.IsBusy) return _failure;
+
+                // The common case first: the client keeps up, and the next event is all there is to wait for. It is awaited here,
+                // not by a method of its own, so that nothing is allocated for a token.
+                if (_reading && (_read.IsCompleted || (_queue.IsEmpty && !_writer.IsBusy)))
+                {
+                    // A read is consumed once, whatever comes of it.
+                    var read = _read;
+                    _reading = false;
+                    _wasAtHand = read.IsCompletedSuccessfully;
+                    Exception? broken = null;
+                    var any = false;
+                    var since = _wasAtHand ? 0 : _record.Clock.ElapsedMicroseconds;
+                    try
+                    {
+                        any = await read;
+                    }
+                    catch (Exception exception) when (IsEnd(exception))
+                    {
+                        broken = exception;
+                    }
+
+                    var arrival = _record.Clock.ElapsedMicroseconds;
+                    if (!_wasAtHand) _record.WaitingMicroseconds += arrival - since;
+                    await (broken is null ? HandleReadAsync(any, arrival) : HandleEndAsync(broken));
+                }
+                else if (_writer.IsBusy && _writer.InFlight.IsCompleted) await SettleAsync();
+                else if (!_ended && !_reading && _lifetime.Cause != StopCause.None) await StopAsync();
+                else await WaitForAnythingAsync();
             }
-            else if (_writer.IsBusy && _writer.InFlight.IsCompleted) await SettleAsync();
-            else if (!_ended && !_reading && _lifetime.Cause != StopCause.None) await StopAsync();
-            else await WaitForAnythingAsync();
+        }
+        finally
+        {
+            await StopReadingAsync();
         }
     }
 
