@@ -38,10 +38,12 @@ internal sealed class CallLifetime : IDisposable
     private static readonly TimeSpan LongestBudget = TimeSpan.FromDays(49);
 
     private readonly CancellationTokenSource _source = new();
-    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenRegistration _clientGone;
     private readonly ITimer? _budgetTimer;
     private readonly TimeProvider _time;
+
+    // Only for those who ask: most calls need none.
+    private TaskCompletionSource? _stopped;
     private long _stoppedAt;
     private int _cause;
 
@@ -72,7 +74,22 @@ internal sealed class CallLifetime : IDisposable
     public CancellationToken Token => _source.Token;
 
     /// <summary>Completes with the first reason to stop.</summary>
-    public Task Stopped => _stopped.Task;
+    public Task Stopped
+    {
+        get
+        {
+            var stopped = Volatile.Read(ref _stopped);
+            if (stopped is null)
+            {
+                var made = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                stopped = Interlocked.CompareExchange(ref _stopped, made, null) ?? made;
+            }
+
+            // The cause is set before whoever stops looks here, so one of the two sees the other.
+            if (Cause != StopCause.None) stopped.TrySetResult();
+            return stopped.Task;
+        }
+    }
 
     /// <summary>The first reason to stop.</summary>
     public StopCause Cause => (StopCause)Volatile.Read(ref _cause);
@@ -88,7 +105,7 @@ internal sealed class CallLifetime : IDisposable
         Interlocked.CompareExchange(ref _stoppedAt, _time.GetTimestamp(), 0);
         if (Interlocked.CompareExchange(ref _cause, (int)cause, (int)StopCause.None) != (int)StopCause.None)
             return false;
-        _stopped.TrySetResult();
+        Volatile.Read(ref _stopped)?.TrySetResult();
         try
         {
             _source.Cancel();

@@ -3,6 +3,7 @@ using System.Text;
 using GrpcLlm.Server.Hosting;
 using GrpcLlm.Server.Requests;
 using GrpcLlm.V1;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
 namespace GrpcLlm.Server.Admission;
@@ -67,7 +68,7 @@ internal sealed class TenantDirectory
         if (_isOpen) return Tenant.Anonymous;
         var authorization = http.Request.Headers.Authorization;
         if (authorization.Count > 0) return ByKey(authorization);
-        if (http.Connection.ClientCertificate is not { } certificate)
+        if (http.Features.Get<ITlsConnectionFeature>()?.ClientCertificate is not { } certificate)
             throw Refused("Credentials are missing: send 'authorization: Bearer <key>' or use a client certificate.");
         return _subjects.TryGetValue(certificate.SubjectName.Name, out var tenant)
             ? tenant

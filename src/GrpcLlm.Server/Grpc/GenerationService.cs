@@ -139,11 +139,12 @@ internal sealed partial class GenerationService(
         var clock = http.Features.GetRequiredFeature<CallClock>();
         var chosen = received.Message?.RequestId ?? "";
         var requestId = RequestValidator.IsRequestId(chosen) ? chosen : Guid.NewGuid().ToString("N");
+        var local = LocalAddress.Of(http);
         var record = new GenerationRecord(clock, requestId)
         {
             RequestBytes = received.ByteCount,
-            LocalAddress = LocalAddress.TextOf(http.Connection),
-            LocalPort = http.Connection.LocalPort,
+            LocalAddress = local.Text,
+            LocalPort = local.Port,
             Load = load,
             TraceId = ServerSpan.TraceIdOf(http),
         };

@@ -1,21 +1,40 @@
 using System.Net;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace GrpcLlm.Server.Grpc;
 
-/// <summary>The address of this server that a call came to, as text: mostly the same, so the last one is kept. Thread-safe.</summary>
-internal static class LocalAddress
+/// <summary>
+/// The address of this server that a call came to, as metrics tell it: mostly the same, so calls share the last one.
+/// Immutable and thread-safe.
+/// </summary>
+internal sealed class LocalAddress
 {
-    private static Known? _last;
+    private static LocalAddress? _last;
 
-    /// <summary>The address; null where it has none, as on a Unix socket.</summary>
-    public static string? TextOf(ConnectionInfo connection)
+    private readonly IPAddress? _address;
+    private readonly int _port;
+
+    private LocalAddress(IPAddress? address, int port)
     {
-        if (connection.LocalIpAddress is not { } address) return null;
-        if (_last is { } last && last.Address.Equals(address)) return last.Text;
-        var text = address.ToString();
-        _last = new Known(address, text);
-        return text;
+        _address = address;
+        _port = port;
+        Text = address?.ToString();
+        Port = port;
     }
 
-    private sealed record Known(IPAddress Address, string Text);
+    /// <summary>The address; null where it has none, as on a Unix socket.</summary>
+    public string? Text { get; }
+
+    /// <summary>The port, a boxed <see cref="int"/>.</summary>
+    public object Port { get; }
+
+    /// <summary>The address of a call.</summary>
+    // By the feature: the context's own view of its connection would last as long as the call.
+    public static LocalAddress Of(HttpContext context)
+    {
+        var connection = context.Features.Get<IHttpConnectionFeature>();
+        var (address, port) = (connection?.LocalIpAddress, connection?.LocalPort ?? 0);
+        if (_last is { } last && last._port == port && Equals(last._address, address)) return last;
+        return _last = new LocalAddress(address, port);
+    }
 }

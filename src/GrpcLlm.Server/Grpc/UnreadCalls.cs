@@ -27,11 +27,12 @@ internal sealed class UnreadCalls(CallBooks books)
 
     private void Close(HttpContext context)
     {
+        var local = LocalAddress.Of(context);
         var record = new GenerationRecord(
             context.Features.GetRequiredFeature<CallClock>(), Guid.NewGuid().ToString("N"))
         {
-            LocalAddress = LocalAddress.TextOf(context.Connection),
-            LocalPort = context.Connection.LocalPort,
+            LocalAddress = local.Text,
+            LocalPort = local.Port,
             TraceId = ServerSpan.TraceIdOf(context),
         };
         record.Fail(ReasonOf(context));

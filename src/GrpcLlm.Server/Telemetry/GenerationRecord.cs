@@ -19,11 +19,13 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
 
     private const int MaxRawReasonBytes = 64;
 
+    private static readonly BackendOpening NothingTold = new() { TokenCountSource = UsageSource.Unspecified };
+
     private bool _reasoningStreamed;
     private bool _backendToldEnd;
     private int _arrivals;
     private uint _untoldTokens;
-    private (Usage Usage, Timing Timing, decimal? Cost)? _final;
+    private Totals? _final;
 
     /// <summary>The call's clock.</summary>
     public CallClock Clock { get; } = clock;
@@ -134,7 +136,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         _arrivals > 1 ? (double)(LastArrivalMicroseconds - FirstArrivalMicroseconds!.Value) / (_arrivals - 1) : null;
 
     /// <summary>What the backend told before its first token.</summary>
-    public BackendOpening Opening { get; set; } = new() { TokenCountSource = UsageSource.Unspecified };
+    public BackendOpening Opening { get; set; } = NothingTold;
 
     /// <summary>The last usage that the backend reported.</summary>
     public Usage? ReportedUsage { get; set; }
@@ -148,7 +150,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     /// <summary>Cost of all attempts in whole units, exact; null without a price. Fixed with <see cref="FinalUsage"/>.</summary>
     public decimal? FinalCost => Final.Cost;
 
-    private (Usage Usage, Timing Timing, decimal? Cost) Final => _final ??= BuildFinal();
+    private Totals Final => _final ??= BuildFinal();
 
     /// <summary>Why it finished; unspecified while it runs and when it failed.</summary>
     public FinishReason FinishReason { get; private set; }
@@ -266,7 +268,7 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
         return AttemptUsage.CutShort(ReportedUsage, Opening, ReceivedTokens, serves ? InputEstimate : null);
     }
 
-    private (Usage Usage, Timing Timing, decimal? Cost) BuildFinal()
+    private Totals BuildFinal()
     {
         var usage = BuildUsage();
 
@@ -277,7 +279,8 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
             attempt.Usage = usage;
         }
 
-        return (usage, BuildTiming(usage), Price is { } price ? Attempts.Sum(one => one.Usage is { } used ? price.Of(used) : 0m) : null);
+        return new Totals(
+            usage, BuildTiming(usage), Price is { } price ? Attempts.Sum(one => one.Usage is { } used ? price.Of(used) : 0m) : null);
     }
 
     /// <summary>Where the time went, up to now.</summary>
@@ -352,4 +355,6 @@ internal sealed class GenerationRecord(CallClock clock, string requestId)
     }
 
     private Money? BuildCost() => FinalCost is { } cost ? Price!.ToMoney(cost) : null;
+
+    private sealed record Totals(Usage Usage, Timing Timing, decimal? Cost);
 }
