@@ -39,10 +39,7 @@ internal sealed class UnreadCalls(CallBooks books)
         books.Close(context, record);
     }
 
-    /// <summary>
-    /// Nothing but reading the request was done, so the fault is the client's, whatever the framework calls it: it throws,
-    /// and answers UNKNOWN, where the prefix of a message has flags or a length that are not allowed.
-    /// </summary>
+    /// <summary>Nothing but reading the request was done, so the fault is the client's, whatever the framework calls it.</summary>
     private static ErrorReason ReasonOf(HttpContext context) => StatusOf(context) switch
     {
         _ when context.RequestAborted.IsCancellationRequested => ErrorReason.ClientCancelled,

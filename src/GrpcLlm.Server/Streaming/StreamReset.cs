@@ -12,8 +12,8 @@ internal sealed class StreamReset(HttpContext context, CallLifetime lifetime) : 
     /// <summary>RFC 9113, section 7: the stream is no longer needed.</summary>
     private const int Http2Cancel = 0x8;
 
-    // Its own lock: there is one for each stream, and nobody else locks it.
     private readonly IHttpResetFeature? _stream = context.Features.Get<IHttpResetFeature>();
+    private readonly Lock _gate = new();
     private bool _over;
 
     /// <summary>Whether the client left output lying for too long.</summary>
@@ -22,7 +22,7 @@ internal sealed class StreamReset(HttpContext context, CallLifetime lifetime) : 
     /// <summary>The client left output lying for too long.</summary>
     public void ForStalledClient()
     {
-        lock (this)
+        lock (_gate)
         {
             if (_over) return;
             ClientStalled = true;
@@ -35,6 +35,6 @@ internal sealed class StreamReset(HttpContext context, CallLifetime lifetime) : 
 
     public void Dispose()
     {
-        lock (this) _over = true;
+        lock (_gate) _over = true;
     }
 }

@@ -6,7 +6,7 @@ namespace GrpcLlm.Server.Telemetry;
 /// </summary>
 internal sealed class CallStates(ServerMetrics metrics)
 {
-    // Its own lock: there is one for each stream, and nobody else locks it.
+    private readonly Lock _gate = new();
     private StreamState _phase = StreamState.WaitingForFirstToken;
     private bool _accepted;
 
@@ -16,7 +16,7 @@ internal sealed class CallStates(ServerMetrics metrics)
     /// <summary>The call begins.</summary>
     public void Accept()
     {
-        lock (this)
+        lock (_gate)
         {
             _accepted = true;
             metrics.StreamAccepted(Current);
@@ -27,7 +27,7 @@ internal sealed class CallStates(ServerMetrics metrics)
     /// <param name="phase">Any but <see cref="StreamState.Stalled"/>.</param>
     public void Move(StreamState phase)
     {
-        lock (this)
+        lock (_gate)
         {
             _phase = phase;
             if (Current != StreamState.Stalled) Show(phase);
@@ -37,13 +37,13 @@ internal sealed class CallStates(ServerMetrics metrics)
     /// <summary>Whether output lies ready that the client does not take.</summary>
     public void SetStalled(bool stalled)
     {
-        lock (this) Show(stalled ? StreamState.Stalled : _phase);
+        lock (_gate) Show(stalled ? StreamState.Stalled : _phase);
     }
 
     /// <summary>The call is over. Only the first time counts.</summary>
     public void Finish()
     {
-        lock (this)
+        lock (_gate)
         {
             if (!_accepted) return;
             _accepted = false;

@@ -129,9 +129,9 @@ public sealed class StoppedCallTests : IDisposable
     private async Task StopAsync(IBackend backend, Action? waits = null)
     {
         using var thrown = new ThrownExceptions();
-        using (var opening = Opening(backend))
+        using (var place = new CallPlace(_rig.Record))
         {
-            var opened = opening.OpenAsync();
+            var opened = Opening(backend, place).OpenAsync(_rig.Writer);
             waits?.Invoke();
 
             _rig.ClientLeaves();
@@ -147,9 +147,9 @@ public sealed class StoppedCallTests : IDisposable
     private async Task StopRelayAsync(IBackend backend)
     {
         using var thrown = new ThrownExceptions();
-        using (var opening = Opening(backend))
+        using (var place = new CallPlace(_rig.Record))
         {
-            var answer = await opening.OpenAsync();
+            var answer = await Opening(backend, place).OpenAsync(_rig.Writer);
             var relaying = _rig.Relay.RunAsync(answer!);
 
             _rig.ClientLeaves();
@@ -160,9 +160,9 @@ public sealed class StoppedCallTests : IDisposable
         thrown.Own.ShouldBe(0);
     }
 
-    private CallOpening Opening(IBackend backend) => new(
+    private CallOpening Opening(IBackend backend, CallPlace place) => new(
         _admission, new BackendCall(_rig.Request, ""), [new ModelRoute(Lanes.To(backend, time: _rig.Time), "m")], _rig.Record, _rig.States,
-        _rig.Lifetime);
+        _rig.Lifetime, place);
 
     private SimulatorBackend Simulator(SimulatorOptions options) => new("simulator", options, _rig.Time);
 
