@@ -127,7 +127,8 @@ internal sealed class UpstreamExchange : IAsyncDisposable
             read = ValueTask.FromException<int>(exception);
         }
 
-        return read.IsCompletedSuccessfully ? ValueTask.FromResult(Note(read.Result)) : WaitAsync(read);
+        if (read.IsCompletedSuccessfully) return ValueTask.FromResult(Note(read.Result));
+        return WaitAsync(read);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
