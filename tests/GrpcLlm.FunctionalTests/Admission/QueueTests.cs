@@ -31,7 +31,7 @@ public sealed class QueueTests
         await using var connection = await RawHttp2Connection.ConnectAsync(server.Address);
         var stream = await connection.CallAsync(Paths.Generate, new GenerateRequest { Prompt = "next" }.ToByteArray());
         await QueuedAsync(server, 1);
-        server.Metrics.ActiveIn("queued").ShouldBe(1);
+        await Eventually.IsAsync(() => server.Metrics.ActiveIn("queued") == 1);
 
         stream.Headers.IsCompleted.ShouldBeFalse();
         _release.SetResult();
