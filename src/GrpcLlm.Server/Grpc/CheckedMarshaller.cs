@@ -6,8 +6,9 @@ using GrpcLlm.Server.Requests;
 namespace GrpcLlm.Server.Grpc;
 
 /// <summary>
-/// Marshallers that refuse what Google.Protobuf lets pass: a <c>string</c> field with invalid UTF-8, in which it
-/// replaces bytes in silence (protobuf's proto3 guide: a string must contain UTF-8). Thread-safe.
+/// Marshallers that make an unreadable request the client's fault. Those of the contract refuse what Google.Protobuf lets
+/// pass as well: a <c>string</c> field with invalid UTF-8, in which it replaces bytes in silence (protobuf's proto3 guide: a
+/// string must contain UTF-8). Thread-safe.
 /// </summary>
 internal static class CheckedMarshaller
 {
@@ -20,6 +21,25 @@ internal static class CheckedMarshaller
             (_, _) => throw new NotSupportedException("Requests are only read here."),
             context => Deserialize(parser, descriptor, context));
     }
+
+    /// <summary>
+    /// Reads a request of a standard service; what cannot be read ends the call with INTERNAL, as gRPC's page of status codes
+    /// has it. From any other exception the framework would take it for a defect of the method and log an error, so that any
+    /// client could fill the log.
+    /// </summary>
+    public static Marshaller<T> ForStandardRequest<T>(MessageParser<T> parser)
+        where T : class, IMessage<T>, new() =>
+        new(Serialize, context =>
+        {
+            try
+            {
+                return parser.ParseFrom(context.PayloadAsReadOnlySequence());
+            }
+            catch (InvalidProtocolBufferException exception)
+            {
+                throw new RpcException(new Status(StatusCode.Internal, "The request is not a valid protobuf message.", exception));
+            }
+        });
 
     /// <summary>Writes an answer straight into the transport's buffer.</summary>
     public static Marshaller<T> ForResponse<T>(MessageParser<T> parser)

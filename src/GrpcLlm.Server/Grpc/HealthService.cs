@@ -9,17 +9,19 @@ namespace GrpcLlm.Server.Grpc;
 /// <summary>
 /// The standard health service (grpc.health.v1): overall under the empty name, and per service. Thread-safe.
 /// </summary>
-internal sealed class HealthService(Readiness readiness) : Health.HealthBase
+internal sealed class HealthService(Readiness readiness)
 {
     private static readonly string[] Services = ["", GenerationReflection.Descriptor.Services[0].FullName];
 
-    public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context)
+    /// <summary>The status of one service.</summary>
+    public Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context)
     {
         if (!IsKnown(request.Service)) throw new RpcException(new Status(StatusCode.NotFound, "No such service here."));
         return Task.FromResult(new HealthCheckResponse { Status = Current().Status });
     }
 
-    public override Task<HealthListResponse> List(HealthListRequest request, ServerCallContext context)
+    /// <summary>The status of each service.</summary>
+    public Task<HealthListResponse> List(HealthListRequest request, ServerCallContext context)
     {
         var response = new HealthListResponse();
         foreach (var service in Services)
@@ -28,7 +30,7 @@ internal sealed class HealthService(Readiness readiness) : Health.HealthBase
     }
 
     /// <summary>Sends the status at once and on every change, until the client leaves or the server is gone.</summary>
-    public override async Task Watch(
+    public async Task Watch(
         HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
     {
         var known = IsKnown(request.Service);

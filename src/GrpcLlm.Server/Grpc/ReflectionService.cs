@@ -8,7 +8,7 @@ namespace GrpcLlm.Server.Grpc;
 /// Server reflection (grpc.reflection.v1, and v1alpha, whose messages are the same on the wire), so that grpcurl, ghz
 /// and buf curl need no proto file. Immutable and thread-safe.
 /// </summary>
-internal sealed class ReflectionService : ServerReflection.ServerReflectionBase
+internal sealed class ReflectionService
 {
     private readonly Dictionary<string, FileDescriptor> _byFile = new(StringComparer.Ordinal);
     private readonly Dictionary<string, FileDescriptor> _bySymbol = new(StringComparer.Ordinal);
@@ -26,7 +26,8 @@ internal sealed class ReflectionService : ServerReflection.ServerReflectionBase
         _services.Sort(StringComparer.Ordinal);
     }
 
-    public override async Task ServerReflectionInfo(
+    /// <summary>Answers each question of a client, until it has no more.</summary>
+    public async Task ServerReflectionInfo(
         IAsyncStreamReader<ServerReflectionRequest> requestStream,
         IServerStreamWriter<ServerReflectionResponse> responseStream, ServerCallContext context)
     {

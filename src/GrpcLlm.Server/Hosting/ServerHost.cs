@@ -93,6 +93,8 @@ internal static class ServerHost
         services.TryAddEnumerable(ServiceDescriptor.Singleton<
             global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<GenerationService>, GenerationServiceMethods>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<
+            global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<HealthService>, HealthServiceMethods>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<
             global::Grpc.AspNetCore.Server.Model.IServiceMethodProvider<ReflectionService>, ReflectionServiceMethods>());
 
         services.TryAddSingleton(TimeProvider.System);

@@ -81,6 +81,25 @@ public sealed class FramingTests
         server.Logs.Errors.ShouldBeEmpty();
     }
 
+    /// <summary>gRPC's page of status codes: an error parsing the request is INTERNAL. The contract's own methods say which field.</summary>
+    [Theory]
+    [InlineData("/grpc.health.v1.Health/Check")]
+    [InlineData("/grpc.health.v1.Health/List")]
+    [InlineData("/grpc.health.v1.Health/Watch")]
+    [InlineData("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")]
+    [InlineData("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")]
+    public async Task NoProtobuf_IsNoErrorOfTheServer(string path)
+    {
+        await using var server = await LlmServer.StartAsync(ScriptedBackend.Text("a"));
+        await using var connection = await RawHttp2Connection.ConnectAsync(server.Address);
+        var stream = await connection.OpenAsync(RawHttp2Connection.Fields(path), isWhole: false);
+
+        await stream.SendAsync(RawHttp2Connection.Message([0xFF, 0xFF]), isLast: true);
+
+        (await stream.Ended).Status.ShouldBe(StatusCode.Internal);
+        server.Logs.Errors.ShouldBeEmpty();
+    }
+
     /// <summary>A message of no bytes is a message: the request with every field at its default, which names the input.</summary>
     [Fact]
     public async Task ZeroLengthMessage_IsAnEmptyRequest()
