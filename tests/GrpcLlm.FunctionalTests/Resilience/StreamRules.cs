@@ -126,9 +126,14 @@ internal sealed class StreamRules(Action<FaultyCall, string> broken)
         if (errors is not [var error]) return;
 
         Must(call, Reasons.TryGetValue(error.Reason, out var statuses), $"{error.Reason} of a valid call");
-        // The client's own deadline may pass between the trailers and their reading.
-        var ownDeadline = call.Behaviour == Behaviour.HasDeadline && call.Status.StatusCode == StatusCode.DeadlineExceeded;
-        Must(call, ownDeadline || call.Status.StatusCode == (delivered ? statuses.After : statuses.Before), $"{error.Reason} after {call.Tokens} tokens");
+        // The client's own deadline may pass, and it may cancel, between the trailers and their reading.
+        var isOwn = call.Behaviour switch
+        {
+            Behaviour.HasDeadline => call.Status.StatusCode == StatusCode.DeadlineExceeded,
+            Behaviour.CancelsAtAnyTime or Behaviour.CancelsWhileReading => call.Status.StatusCode == StatusCode.Cancelled,
+            _ => false,
+        };
+        Must(call, isOwn || call.Status.StatusCode == (delivered ? statuses.After : statuses.Before), $"{error.Reason} after {call.Tokens} tokens");
         Must(call, error.Reason != "DRAINING" || call.MetRestart, "DRAINING while it was not stopped");
         Must(call, error.Metadata["last_sequence"] == $"{call.Chunks.Count}", $"last_sequence {error.Metadata["last_sequence"]}");
         Must(call, error.Metadata["streamed_tokens"] == $"{call.Tokens}", $"streamed_tokens {error.Metadata["streamed_tokens"]}");
